@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+# modelfs. `make help` lists the targets.
+MODE    ?= release
+PREFIX  ?= /usr/local
+B       := build/$(MODE)
+PKGS    := fuse3 libzstd libcrypto libxxhash jansson minizip
+CHECK_PKGS := check
+VERSION := 0.1.0
+
+FLAGS_release := -O2 -g
+FLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FLAGS_tsan    := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+FLAGS_cov     := -O0 -g --coverage
+
+WARN    := -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes -Wwrite-strings
+ifdef CI
+WARN    += -Werror
+endif
+ORT_DIR ?= build/deps/onnxruntime
+CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DMODELFS_VERSION='"$(VERSION)"' \
+            -DMODELFS_LIBDIR='"$(PREFIX)/lib/modelfs"' -isystem $(ORT_DIR)/include $(shell pkg-config --cflags $(PKGS))
+CFLAGS  += -std=c11 $(WARN) $(FLAGS_$(MODE)) -ffp-contract=off -pthread
+LDFLAGS += $(FLAGS_$(MODE)) -pthread
+LDLIBS  += $(shell pkg-config --libs $(PKGS)) -lrocksdb -ldl -lm
+
+LIB_SRC  := $(wildcard store/*.c store/base/*.c store/format/*.c fs/*.c fs/report/*.c fs/diff/*.c fs/eval/*.c)
+TOOL_SRC := $(wildcard tools/*.c)
+UNIT_SRC := $(filter-out tests/unit/unit.c,$(wildcard tests/unit/test_*.c))
+obj       = $(patsubst %.c,$(B)/%.o,$(1))
+UNIT     := $(patsubst %.c,$(B)/%,$(UNIT_SRC))
+
+all: $(B)/modelfs ## build the program
+
+$(B)/modelfs: $(call obj,$(TOOL_SRC)) $(B)/libmodelfs.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(B)/libmodelfs.a: $(call obj,$(LIB_SRC))
+	@rm -f $@
+	ar rcs $@ $^
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(B)/tests/unit/unit.o $(B)/libmodelfs.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(CHECK_PKGS)) $(LDLIBS)
+
+check: check-unit check-layers check-mount ## run all tests
+check-unit: $(UNIT) ## run the unit tests
+	@sh tests/run.sh $(UNIT)
+check-layers: ## check who includes whom
+	@sh tests/layers.sh
+check-mount: all ## run the end-to-end tests (over a real mount)
+	@MODELFS=$(CURDIR)/$(B)/modelfs sh tests/run.sh $(sort $(filter-out tests/mount/lib.sh,$(wildcard tests/mount/*.sh)))
+asan: ## build and run everything under ASan and UBSan
+	$(MAKE) MODE=asan check
+tsan: ## build and run everything under TSan
+	$(MAKE) MODE=tsan check
+lint: ## man pages, formatting, layers, static analysis
+	mandoc -T lint -W warning man/*.[15]
+	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
+	sh tests/layers.sh
+	cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 -I. store fs tools
+fmt: ## format the sources
+	clang-format -i $$(git ls-files '*.c' '*.h')
+install: all ## install under PREFIX
+	install -D -m 755 $(B)/modelfs $(DESTDIR)$(PREFIX)/bin/modelfs
+	for s in 1 5; do for m in man/*.$$s; do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$$s/$${m##*/}; done; done
+	if [ -f $(ORT_DIR)/lib/libonnxruntime.so.1 ]; then install -D -m 755 $(ORT_DIR)/lib/libonnxruntime.so.1 $(DESTDIR)$(PREFIX)/lib/modelfs/libonnxruntime.so.1; fi
+clean: ## remove what was built (not build/deps)
+	rm -rf build/release build/asan build/tsan build/cov
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+.PHONY: all check check-unit check-layers check-mount asan tsan lint fmt install clean help
+.SECONDARY:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
