@@ -28,6 +28,8 @@ TOOL_SRC := $(wildcard tools/*.c)
 UNIT_SRC := $(filter-out tests/unit/unit.c,$(wildcard tests/unit/test_*.c))
 obj       = $(patsubst %.c,$(B)/%.o,$(1))
 UNIT     := $(patsubst %.c,$(B)/%,$(UNIT_SRC))
+MOUNT    := $(sort $(filter-out tests/mount/lib.sh,$(wildcard tests/mount/*.sh)))
+TEST_ENV  = MODELFS='$(CURDIR)/$(B)/modelfs'
 
 all: $(B)/modelfs ## build the program
 
@@ -42,13 +44,14 @@ $(B)/%.o: %.c
 $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(B)/tests/unit/unit.o $(B)/libmodelfs.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(CHECK_PKGS)) $(LDLIBS)
 
-check: check-unit check-layers check-mount ## run all tests
+check: all $(UNIT) ## run all tests
+	@$(TEST_ENV) sh tests/run.sh $(UNIT) tests/layers.sh $(MOUNT)
 check-unit: $(UNIT) ## run the unit tests
 	@sh tests/run.sh $(UNIT)
 check-layers: ## check who includes whom
 	@sh tests/layers.sh
 check-mount: all ## run the end-to-end tests (over a real mount)
-	@MODELFS=$(CURDIR)/$(B)/modelfs sh tests/run.sh $(sort $(filter-out tests/mount/lib.sh,$(wildcard tests/mount/*.sh)))
+	@$(TEST_ENV) sh tests/run.sh $(MOUNT)
 asan: ## build and run everything under ASan and UBSan
 	$(MAKE) MODE=asan check
 tsan: ## build and run everything under TSan

@@ -48,6 +48,7 @@ library_from_npm() {
 
 # The mirror that this machine's apt uses for its own release, whichever way its sources are written.
 mirror() {
+    # shellcheck disable=SC2016
     apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
         awk '$2 ~ /^(bookworm|oldstable|stable)$/ && $3 == "main" { print $1; exit }'
 }
@@ -86,6 +87,7 @@ headers_from_trixie() {
 [ $# = 1 ] || die "usage: onnxruntime.sh DIR"
 mkdir -p "$1"
 dir=$(cd "$1" && pwd)
+[ "$dir" != / ] || die "DIR is the root directory"
 if (cd "$dir" && sha256sum -c --status SHA256SUMS) 2>/dev/null; then
     echo "ONNX Runtime $version is in $dir"
     exit 0
@@ -103,6 +105,6 @@ else
     headers_from_trixie
 fi
 (cd "$new" && sha256sum include/*.h lib/libonnxruntime.so.1 >SHA256SUMS)
-rm -rf "$dir/include" "$dir/lib" "$dir/SHA256SUMS"
+rm -rf "${dir:?}/include" "${dir:?}/lib" "$dir/SHA256SUMS"
 cp -RP "$new/." "$dir/"
 echo "ONNX Runtime $version is in $dir"
