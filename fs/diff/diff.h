@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Two versions' weights as numbers: pairs of tensors, what changed in each, boosters tree by tree, graphs
+ * node by node. No text, no paths of the mount, no FUSE. Cost is in the changed tensors: equal digests are
+ * never read. Values are decoded to double and summed pairwise; results do not depend on the number of
+ * threads.
+ */
+#pragma once
+#include "store/base/arena.h"
+#include "store/manifest.h"
+
+enum diff_status { /* bits; 0 is "same bytes" */
+                   DIFF_MODIFIED = 1,
+                   DIFF_ADDED = 2,
+                   DIFF_DELETED = 4,
+                   DIFF_RENAMED = 8, /* same digest and shape under another name */
+                   DIFF_DTYPE = 16,
+                   DIFF_SHAPE = 32,
+};
+
+struct diff_tensor {
+    const struct manifest_file *file_a, *file_b;
+    const struct manifest_tensor *a, *b; /* NULL: only in the other */
+    const char *block;                   /* "layer 4", or the name's top-level prefix */
+    unsigned status;
+    uint64_t n_cmp;                       /* elements compared; 0: values were not comparable */
+    uint64_t n_bits, n_val;               /* elements whose bits, whose value differ */
+    double l2_a, l2_b, l2_d, rel_l2, cos; /* NaN: does not apply */
+    double max_abs;
+    uint64_t max_at;    /* flat index */
+    uint64_t bytes_new; /* in chunks that A does not have */
+    const char *note;   /* "zero_base", "not read: strided", … or NULL */
+};
+
+struct diff_block {
+    const char *name;
+    size_t tensors, changed;
+    double rel_l2; /* sqrt(sum l2_d^2) / sqrt(sum l2_a^2) over its compared tensors */
+    uint64_t nan_new, inf_new;
+};
+
+struct diff_booster { /* one model file that is a booster in both */
+    const char *path;
+    const char *objective_a, *objective_b;
+    size_t trees_a, trees_b;
+    size_t prefix;                  /* leading trees that are exactly equal */
+    size_t added, removed, changed; /* beyond the prefix: position by position */
+    struct diff_feature {
+        const char *name;
+        double gain_a, gain_b; /* shares of the split gain, 0 … 1 */
+    } * features;              /* largest change first */
+    size_t nfeatures;
+};
+
+struct diff_graph { /* ONNX in both */
+    const char *path;
+    size_t nodes_a, nodes_b, added, removed, changed;
+    int io_changed; /* inputs or outputs differ in name, dtype or shape */
+    const char *io_note;
+};
+
+struct diff_file {
+    const struct manifest_file *a, *b; /* NULL: only in the other */
+    const char *path;
+    unsigned status; /* 0 same, MODIFIED, ADDED, DELETED, RENAMED (same sha256 under another path) */
+    uint64_t bytes_new;
+};
+
+struct diff {
+    struct diff_file *files; /* sorted by path */
+    size_t nfiles;
+    struct diff_tensor *tensors; /* sorted by file, then name */
+    size_t ntensors;
+    struct diff_block *blocks; /* in file order */
+    size_t nblocks;
+    struct diff_booster *boosters;
+    size_t nboosters;
+    struct diff_graph *graphs;
+    size_t ngraphs;
+    uint64_t params_a, params_b, bytes_a, bytes_b;
+    uint64_t changed_tensors, changed_bytes; /* in B */
+    uint64_t nan_new, inf_new;               /* values that became NaN or Inf, and in how many tensors */
+    size_t nonfinite_tensors;
+    int same; /* every file's bytes are equal */
+};
+
+/* values: also read and compare the changed tensors' values (else only what digests and records tell).
+ * Everything in ret lives in `a`. -EINTR when stop says so. */
+int diff_versions(struct store *s, const struct version *va, const struct version *vb, int values,
+                  struct arena *a, int (*stop)(void *ctx), void *stop_ctx, struct diff *ret);

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The evaluation of one repo: its growing set of rows, what "evaluate" means there, the predictions of every
+ * version on every row (each computed once and kept), and the comparison of two versions on the same rows.
+ * No text, no paths of the mount, no FUSE. Any thread may call.
+ */
+#pragma once
+#include "fs/eval/metric.h"
+#include "fs/eval/row.h"
+#include "fs/eval/spec.h"
+#include "fs/eval/stats.h"
+#include "store/base/arena.h"
+#include "store/rows.h"
+#include "store/version.h"
+
+struct eval;
+int eval_open(struct store *s, struct eval **ret); /* loads the set; -EBADMSG: a stored row does not parse */
+void eval_close(struct eval *e);
+
+/* ---- the set ---- */
+struct eval_writer { /* who adds, stamped by whoever took the request */
+    const char *name;
+    uint32_t uid;
+    int32_t pid;
+};
+struct eval_added {
+    uint64_t kept, merged, rejected, unlabelled;
+    char first_error[256];
+};
+/* Whole lines; durable on return; one event for the batch. `newest` may be NULL (an empty repo): inputs are
+ * checked against its signature. */
+int eval_append(struct eval *e, const struct eval_writer *w, const char *p, size_t n, struct eval_added *ret);
+int eval_import(struct eval *e, const struct eval_writer *w, const struct version *v, const char *p, size_t n,
+                struct eval_added *ret);
+/* spec.json, graph.onnx, cost.csv …: -EINVAL with the reason in fail_text(), and nothing changes. */
+int eval_configure(struct eval *e, const struct eval_writer *w, const char *name, const void *p, size_t n);
+
+/* "E1.42": raised by append (k) and by a change of what scores (N). The digest covers rows and configuration.
+ */
+void eval_revision(struct eval *e, char ret[32], struct digest *ret_digest);
+/* Changes whenever a prediction, row or configuration becomes known: the key of reports that show results. */
+void eval_known(struct eval *e, struct digest *ret);
+
+/* A consistent view of the set at its newest revision; rows never change under it. */
+struct eval_set {
+    char revision[32];
+    struct digest digest;
+    const struct row **rows; /* (nrows) active ones, by seq */
+    size_t nrows;
+    uint64_t unlabelled, retired, rejected;
+    const struct spec *spec; /* effective: what was inferred is filled in; task unknown in an empty set */
+};
+int eval_view(struct eval *e, const struct eval_set **ret);
+void eval_view_unref(const struct eval_set *v);
+
+/* ---- results of one version ---- */
+enum eval_want { EVAL_KNOWN, EVAL_COMPUTE }; /* only what is known already, or compute what is missing */
+
+struct eval_cell {       /* one row, one version */
+    int state;           /* 0 not known, 1 predicted, 2 error */
+    const char *error;   /* of state 2 */
+    int right;           /* classification: 1 right, 0 wrong; -1 where it does not apply or no label */
+    int32_t label, pred; /* classes: indices into labels; -1 none */
+    double value;        /* regression: the prediction; binary: probability of the positive class */
+    double p_label;      /* probability of the true label; NaN unknown */
+    double loss;         /* log loss or squared error of the row; NaN unknown */
+    const float *p;      /* (nlabels) probabilities, or NULL */
+};
+struct eval_result {
+    const struct version *version;
+    const struct eval_set *set;
+    const char *problem; /* NULL, or why this version cannot be evaluated, one line that names the ways in */
+    const char *engine;  /* "onnx", "xgboost", "imported" */
+    const char *fingerprint;
+    const char *const *labels; /* (nlabels), class order */
+    size_t nlabels;
+    struct eval_cell *cells; /* (set->nrows) */
+    size_t known, errors;
+    int complete;
+};
+/* The caller frees it with eval_result_free. progress may be NULL: rows done and in all; non-zero: -EINTR. */
+int eval_version(struct eval *e, const struct version *v, enum eval_want want, const struct eval_set *set,
+                 int (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx,
+                 struct eval_result **ret);
+void eval_result_free(struct eval_result *r);
+
+/* ---- scores ---- */
+struct eval_score {
+    const char *metric, *unit;
+    const char *slice;    /* "" = all rows of the cohort */
+    const char *cohort;   /* "core", "failures", "must-pass" */
+    int direction;        /* +1 higher is better, -1 lower */
+    double value, lo, hi; /* 95 %; NaN: none */
+    const char *ci_method;
+    uint64_t n, scored, errors, hits; /* hits: count behind a proportion */
+    int partial;
+};
+int eval_scores(const struct eval_result *r, struct arena *a, struct eval_score **ret, size_t *ret_n);
+
+/* ---- two versions on the same rows ---- */
+struct eval_change {
+    const char *metric, *unit, *slice, *cohort;
+    int direction;
+    uint64_t pairs, errors_a, errors_b;
+    double a, b, delta, lo, hi, p, p_adj; /* NaN: does not apply */
+    size_t family;                        /* of the Holm adjustment; 0: none */
+    uint64_t broken, fixed;
+    double smallest_detectable, margin;
+    const char *test, *ci_method, *note;
+    enum stats_word word; /* IMPROVED, OK, REGRESSED, UNDECIDED */
+};
+struct eval_compare {
+    const struct eval_result *a, *b;
+    int comparable; /* 0: see why */
+    const char *why;
+    struct eval_change
+        *changes; /* headline first, then metrics on core, then slices (worst first), cohorts */
+    size_t nchanges, headline;
+    uint32_t *flips; /* row indices, broken first, worst first; then fixed */
+    size_t nbroken, nfixed;
+    uint64_t churn; /* rows whose prediction differs at all */
+};
+/* Everything lives in arena; a and b must be results on the same set. */
+int eval_compare(const struct eval_result *ra, const struct eval_result *rb, struct arena *a,
+                 struct eval_compare *ret);
+
+/* What is running now, for status.txt. */
+struct eval_status {
+    uint64_t done, all; /* rows of running work */
+    const struct version *version;
+    double seconds;
+};
+void eval_status(struct eval *e, struct eval_status *ret);
