@@ -55,17 +55,17 @@ int config_get(struct store *s, const char *name, struct out *ret,
  * Predictions: (run, input) -> bytes. A run is the digest of everything but the input that decides a
  * prediction; its record says what that was.
  */
-struct prediction {
+struct stored_prediction {
     struct digest input;
     const void *p;
     size_t n;
 };
 /* info: a JSON object about the run, written with the first batch. sync: imported ones must survive, computed
  * ones may be computed again. */
-int predictions_put(struct store *s, const struct digest *run, const char *info, const struct prediction *v,
-                    size_t n, int sync);
+int predictions_put(struct store *s, const struct digest *run, const char *info,
+                    const struct stored_prediction *v, size_t n, int sync);
 int predictions_each(struct store *s, const struct digest *run,
-                     int (*each)(void *ctx, const struct prediction *p), void *ctx);
+                     int (*each)(void *ctx, const struct stored_prediction *p), void *ctx);
 int predictions_info(struct store *s, const struct digest *run, struct out *ret); /* -ENOENT: no such run */
 int predictions_has(struct store *s, const struct digest *run,
                     const struct digest *input); /* 1, 0 or -errno */
