@@ -40,7 +40,7 @@ library_from_npm() {
     *) die "no ONNX Runtime $version for $(dpkg --print-architecture)" ;;
     esac
     command -v npm >/dev/null || apt_install npm ca-certificates
-    (cd "$tmp" && npm pack --loglevel error --ignore-scripts --cache "$tmp/npm" "onnxruntime-node@$version" >/dev/null) ||
+    (cd "$tmp" && npm pack --loglevel error --update-notifier=false --ignore-scripts --cache "$tmp/npm" "onnxruntime-node@$version" >/dev/null) ||
         die "npm cannot fetch onnxruntime-node@$version"
     echo "$pinned  $tmp/$package" | sha512sum -c --status || die "$package: wrong sha512, not used"
     tar -xzOf "$tmp/$package" "package/bin/napi-v3/linux/$cpu/libonnxruntime.so.1" >"$new/lib/libonnxruntime.so.1"

@@ -95,9 +95,9 @@ demo() {
         show ls "$mnt"
         show cat "$mnt/diff/v4..v6/summary.txt"
         show cat "$mnt/eval/summary.txt"
-        printf '\nThe repo is mounted at %s; unmount it with\n    %s umount %s\n' "$mnt" "$modelfs" "$mnt"
+        printf '\nThe repo is mounted at %s; unmount it with\n    "%s" umount "%s"\n' "$mnt" "$modelfs" "$mnt"
     else
-        printf '\nNo usable /dev/fuse here, so nothing can be mounted: the same files without a mount.\n'
+        printf '\n/dev/fuse is missing or may not be used here, so nothing can be mounted: the same files without a mount.\n'
         show "$modelfs" ls "$repo" /
         show "$modelfs" cat "$repo" diff/v4..v6/summary.txt
         show "$modelfs" cat "$repo" eval/summary.txt
