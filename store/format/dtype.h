@@ -27,11 +27,12 @@ enum dtype {
 };
 
 const char *dtype_name(enum dtype t); /* "f32", "bf16", "i64", "f8_e4m3", …; "?" when unknown */
-const char *dtype_npy(
-    enum dtype t); /* NumPy's descr, "<f4"; bf16 and fp8 have none there: "<u2", "|u1" (the bits) */
+/* NumPy's descr, "<f4"; bf16 and fp8 have none there: "<u2", "|u1" (the bits) */
+const char *dtype_npy(enum dtype t);
 size_t dtype_size(enum dtype t);  /* bytes an element; 0 for none */
 int dtype_is_float(enum dtype t); /* f16 bf16 f32 f64 f8_* */
 /* significand bits with the hidden one (f32 24, bf16 8, f16 11, e4m3 4, e5m2 3); 0 for integers */
 int dtype_precision(enum dtype t);
-/* Decodes n elements at p (little-endian, any alignment) to double; float, integer and bool types. */
+/* Decodes n elements at p (little-endian, any alignment) to double; float, integer and bool types (of any
+ * other: NaN). */
 void dtype_decode(enum dtype t, const void *p, size_t n, double *ret);

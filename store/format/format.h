@@ -7,10 +7,10 @@
  * file is always stored, byte for byte. Parsing happens at commit, in the process of whoever commits, never
  * in the owner.
  *
- *   safetensors  header, tensors, gaps                         tensors: all
- *   pt           zip with stored members (.pt .pth .bin)       tensors: those the walked pickle names
- *   onnx         protobuf                                      tensors: initializers with raw_data; others by
- * reference xgboost      JSON or UBJSON booster                        no tensors; trees in the structure
+ *   safetensors  header, tensors                          tensors: all
+ *   pt           zip with stored members (.pt .pth .bin)  tensors: those the walked pickle names
+ *   onnx         protobuf                                 tensors: the graph's initializers
+ *   xgboost      JSON or UBJSON booster                   no tensors; trees in the structure
  *   opaque       anything else
  */
 #pragma once
@@ -30,18 +30,18 @@ enum format {
 
 enum tensor_flag {
     TENSOR_SEGMENT = 1, /* it is exactly segment `segment` */
-    TENSOR_VIEW = 2,    /* contiguous, but shares bytes with another tensor; read by range */
-    TENSOR_STRIDED =
-        4, /* not contiguous in its storage (.pt strides): off/len are the storage's, values not read */
-    TENSOR_EXTERNAL =
-        8, /* ONNX: bytes are in another file of the version, `location`; off/len are inside that file */
+    TENSOR_VIEW = 2,    /* contiguous, but shares bytes with another tensor, or empty; read by range */
+    /* not contiguous in its storage (.pt strides): off/len are the storage's, values not read */
+    TENSOR_STRIDED = 4,
+    /* ONNX: bytes are in another file of the version, `location`; off/len are inside that file */
+    TENSOR_EXTERNAL = 8,
     TENSOR_INLINE = 16, /* ONNX: values in typed fields (float_data …): no contiguous bytes, off = len = 0 */
 };
 
 struct tensor {
     const char *name; /* true name, UTF-8 or not, no NUL; <= 4096 bytes */
-    enum dtype dtype;
-    uint32_t flags; /* enum tensor_flag */
+    enum dtype dtype; /* DTYPE_NONE: of a type not known here (int4, fp4, …), values not read */
+    uint32_t flags;   /* enum tensor_flag */
     uint32_t rank;
     const uint64_t *shape; /* (rank) */
     uint64_t count;        /* elements: the product of shape */
@@ -57,14 +57,13 @@ struct segment {
 
 struct layout {
     enum format format;
-    const char
-        *problem; /* NULL, or one line: what is wrong and where; then one opaque segment and no tensors */
+    /* NULL, or one line: what is wrong and where; then FORMAT_OPAQUE, one segment and no tensors */
+    const char *problem;
     struct segment *segments; /* (nsegments), cover the file; none for an empty file */
     size_t nsegments;
     struct tensor *tensors; /* (ntensors), in file order (by off, then name) */
     size_t ntensors;
-    /* What reports and engines need beside tensors, as one JSON document (see format_structure below); or
-     * NULL */
+    /* What reports and engines need beside tensors, as one JSON document (see below); or NULL */
     const char *structure;
     size_t structure_len;
 };
@@ -90,24 +89,26 @@ int pt_parse(const struct input *in, struct arena *a, struct layout *ret);
 int onnx_parse(const struct input *in, struct arena *a, struct layout *ret);
 int xgboost_parse(const struct input *in, struct arena *a, struct layout *ret);
 
+/* clang-format off */
 /*
  * The structure document, by format (keys absent where unknown):
  *
  * safetensors  {"metadata":{k:v}}
  * pt           {"root":"dict"|"object","values":{path: scalar},"strided":n}
  * onnx         {"ir":8,"opset":{"":17},"producer":"…","metadata":{k:v},
- *               "inputs":[{"name":"x","dtype":"f32"|"string"|…,"shape":["batch"|null|int,…]}], "outputs":[…],
- *               "nodes":[{"op":"Gemm","domain":"","name":"…","in":[…],"out":[…],"attrs":"<16 hex of their
- * SHA-256>"}], "external":["model.safetensors",…], "graph_nodes":n} Inputs that are initializers are left out
- * of "inputs". Dtypes by dtype_name, or "string". xgboost
- * {"encoding":"json"|"ubj"|"binary","version":[1,7,4],"objective":"binary:logistic","num_class":0,"num_target":1,
- *               "num_feature":30,"base_score":0.5,"booster":"gbtree"|"dart"|"gblinear","features":["name",…],"feature_types":[…],
- *               "num_parallel_tree":1,"best_iteration":null|n,
- *               "trees":[{"digest":"<32 hex of SHA-256 over the tree's
- * content>","nodes":n,"leaves":n,"depth":n,"class":tree_info}], "gain":{"<feature index>":[sum of split gain,
- * sum of cover, splits]}} Every tree's child indices are checked to be in range and acyclic; a booster that
- * fails is malformed.
+ *               "inputs":[{"name":"x","dtype":"f32"|"string"|…,"shape":["batch"|null|int,…]}],"outputs":[…],
+ *               "nodes":[{"op":"Gemm","domain":"","name":"…","in":[…],"out":[…],"attrs":"<16 hex of their SHA-256>"}],
+ *               "external":["model.safetensors",…],"graph_nodes":n}
+ *              Inputs that are initializers are left out of "inputs". Dtypes by dtype_name, or "string".
+ * xgboost      {"encoding":"json"|"ubj","version":[1,7,4],"objective":"binary:logistic","num_class":0,
+ *               "num_target":1,"num_feature":30,"base_score":0.5,"booster":"gbtree"|"dart"|"gblinear",
+ *               "features":["name",…],"feature_types":[…],"num_parallel_tree":1,"best_iteration":null|n,
+ *               "trees":[{"digest":"<32 hex of SHA-256 over the tree's content>","nodes":n,"leaves":n,"depth":n,
+ *                         "class":tree_info}],
+ *               "gain":{"<feature index>":[sum of split gain, sum of cover, splits]}}
+ *              Every tree's child indices are checked to be in range and acyclic; a booster that fails is malformed.
  */
+/* clang-format on */
 
 /*
  * Sharded sets: a *.safetensors.index.json (Hugging Face's) that names the shards. Parses the index's bytes
