@@ -70,4 +70,32 @@ int repo_text(struct repo *r, const struct report *rep, const struct version *a,
 /* Only when it is at hand or cheap to make: -EAGAIN when it is slow and not rendered yet. */
 int repo_text_now(struct repo *r, const struct report *rep, const struct version *a, const struct version *b,
                   const char *name, const struct text **ret);
-void text_unref(const struct text *t);
+/* The digest of a report's inputs as they are now; of an INPUT_LIVE report always zero. */
+int repo_text_key(struct repo *r, const struct report *rep, const struct version *a, const struct version *b,
+                  const char *name, struct digest *ret);
+/* By the digest of its inputs, whether or not they are still the newest; -ENOENT: not rendered, or dropped.
+ */
+int repo_text_find(struct repo *r, const struct digest *key, const struct text **ret);
+/*
+ * As repo_text without waiting. Returns 1 with *ret when the text is at hand; else 0, and ask->done is called
+ * once, from another thread, with the text (borrowed, ref it) or with why there is none. `ask` is the
+ * caller's and must stay until done has returned, or until repo_text_cancel has returned 1 (then done is not
+ * called any more; 0: it is being called, or was).
+ */
+struct text_ask {
+    void (*done)(struct text_ask *ask, int err, const char *why, const struct text *t);
+    struct text_job *job; /* internal */
+    struct text_ask *next;
+};
+int repo_text_ask(struct repo *r, const struct report *rep, const struct version *a, const struct version *b,
+                  const char *name, struct text_ask *ask, const struct text **ret);
+int repo_text_cancel(struct repo *r, struct text_ask *ask);
+/* Why the last rendering of this report with its present inputs, or the last text offered for a configuration
+ * (repo_config), failed: one line in ret. -ENOENT: it did not. */
+int repo_text_failure(struct repo *r, const struct digest *key, struct out *ret);
+int repo_config_failure(struct repo *r, const char *name, struct out *ret);
+const struct text *text_ref(const struct text *t);
+void text_unref(const struct text *t); /* NULL is fine */
+
+/* When history last moved: the time of the newest event, 0 in an empty repo. */
+int64_t repo_changed_ns(struct repo *r);

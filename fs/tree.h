@@ -10,12 +10,16 @@ struct node; /* a row of the table */
 
 /* One existing place. A value: copy it with place_copy, end it with place_fini (it holds references). */
 struct place {
+    struct repo *repo;
     const struct node *node;
     const struct version *a, *b; /* bound by <v>, <a>..<b> */
     const struct manifest *manifest;
     const struct manifest_file *file; /* inside <v>/, tensors/<v>/ */
     uint32_t tensor;                  /* in tensors/<v>/: index into file->tensors */
-    char *name;                       /* directory path inside <v>/, a tag's name, an example's id; or NULL */
+    int error;                        /* <file>.error: why `node` is not there */
+    char *name;            /* directory path inside <v>/, a link's name, an example's id; or NULL */
+    struct digest content; /* of a generated file: the state of its inputs when it was looked up, which names
+                              its text; zero where each open makes a new one */
 };
 
 enum place_kind { PLACE_DIR, PLACE_FILE, PLACE_LINK };
@@ -45,16 +49,33 @@ int tree_link(struct repo *r, const struct place *p, struct out *ret);
 struct content;
 int content_open(struct repo *r, const struct place *p, int (*stop)(void *ctx), void *stop_ctx,
                  struct content **ret);
+/*
+ * As content_open of a place whose size is a guess, without waiting: 1 with *ret when it is at hand; else 0,
+ * and wait->done is called once from another thread (c is the callee's to close), unless content_cancel
+ * returned 1.
+ */
+struct content_wait {
+    void (*done)(struct content_wait *w, int err, struct content *c);
+    struct text_ask ask; /* internal */
+};
+int content_ask(struct repo *r, const struct place *p, struct content_wait *w, struct content **ret);
+int content_cancel(struct repo *r, struct content_wait *w);
 uint64_t content_size(const struct content *c);
+/* The file of the store that it is, for prefetching; NULL where it is none. */
+const struct manifest_file *content_file(const struct content *c);
 int64_t content_read(struct content *c, uint64_t off, void *p, size_t n);
 void content_close(struct content *c);
 
 int place_copy(const struct place *p, struct place *ret);
 void place_fini(struct place *p);
+int place_equal(const struct place *p, const struct place *q); /* the same path with the same content */
 
 /* What a writer may do here. */
 enum place_write { WRITE_NONE, WRITE_APPEND, WRITE_WHOLE, WRITE_TAGS };
 enum place_write tree_write(const struct place *p);
+const char *tree_config(const struct place *p); /* of a WRITE_WHOLE file: its name for repo_config */
+/* Of a name in a WRITE_WHOLE directory that need not exist yet: its name for repo_config, or NULL. */
+const char *tree_config_name(const struct place *dir, const char *name);
 
 /* For the man page, README.txt and the test that holds them together: each row in order. */
 void tree_rows(void (*each)(void *ctx, const char *path, const char *doc), void *ctx);
