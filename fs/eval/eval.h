@@ -8,7 +8,7 @@
 #include "fs/eval/metric.h"
 #include "fs/eval/row.h"
 #include "fs/eval/spec.h"
-#include "fs/eval/stats.h"
+#include "fs/eval/word.h"
 #include "store/base/arena.h"
 #include "store/rows.h"
 #include "store/version.h"
@@ -48,10 +48,13 @@ struct eval_set {
     const struct row **rows; /* (nrows) active ones, by seq */
     size_t nrows;
     uint64_t unlabelled, retired, rejected;
-    const struct spec *spec; /* effective: what was inferred is filled in; task unknown in an empty set */
+    const struct spec *spec; /* as configured; what is inferred is in each version's result */
 };
 int eval_view(struct eval *e, const struct eval_set **ret);
 void eval_view_unref(const struct eval_set *v);
+/* Row i as stored, on one line without a newline; the i-th that waits for a label: -ENOENT past the last. */
+void eval_view_text(const struct eval_set *v, size_t i, struct out *o);
+int eval_view_unlabelled(const struct eval_set *v, size_t i, struct out *o);
 
 /* ---- results of one version ---- */
 enum eval_want { EVAL_KNOWN, EVAL_COMPUTE }; /* only what is known already, or compute what is missing */
@@ -107,7 +110,7 @@ struct eval_change {
     uint64_t broken, fixed;
     double smallest_detectable, margin;
     const char *test, *ci_method, *note;
-    enum stats_word word; /* IMPROVED, OK, REGRESSED, UNDECIDED */
+    enum word word; /* IMPROVED, OK, REGRESSED, UNDECIDED */
 };
 struct eval_compare {
     const struct eval_result *a, *b;
