@@ -8,6 +8,7 @@
 
 static int (*const parsers[])(const struct input *, struct arena *, struct layout *) = {
     safetensors_parse,
+    pt_parse,
 };
 
 const char *format_name(enum format f)

@@ -94,7 +94,8 @@ int xgboost_parse(const struct input *in, struct arena *a, struct layout *ret);
  * The structure document, by format (keys absent where unknown):
  *
  * safetensors  {"metadata":{k:v}}
- * pt           {"root":"dict"|"object","values":{path: scalar},"strided":n}
+ * pt           {"root":"dict"|"object","values":{path: scalar},"values_left_out":n,"strided":n}
+ *              Non-finite numbers are "NaN", "Infinity", "-Infinity"; lists of more than 16 scalars are left out.
  * onnx         {"ir":8,"opset":{"":17},"producer":"…","metadata":{k:v},
  *               "inputs":[{"name":"x","dtype":"f32"|"string"|…,"shape":["batch"|null|int,…]}],"outputs":[…],
  *               "nodes":[{"op":"Gemm","domain":"","name":"…","in":[…],"out":[…],"attrs":"<16 hex of their SHA-256>"}],
