@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/base/fail.h"
+#include "store/rows.h"
+#include "store/write.h"
+
+struct predictions {
+    const struct digest *run;
+    const char *info;
+    const struct stored_prediction *v;
+    size_t n;
+};
+
+static int add(struct store *s, const struct predictions *x, struct db_batch *b)
+{
+    struct out rec = {0};
+    struct key k = key_prediction(x->run, NULL);
+    if (x->info) {
+        record_bytes_format(x->info, strlen(x->info), &rec);
+        db_put(s->db, b, DB_PREDICTIONS, k.b, k.n, rec.p, rec.n);
+    }
+    for (size_t i = 0; i < x->n && !out_error(&rec); i++) {
+        k = key_prediction(x->run, &x->v[i].input);
+        out_reset(&rec);
+        record_bytes_format(x->v[i].p, x->v[i].n, &rec);
+        db_put(s->db, b, DB_PREDICTIONS, k.b, k.n, rec.p, rec.n);
+    }
+    int r = out_error(&rec);
+    out_fini(&rec);
+    return r < 0 ? fail(r, "out of memory") : 0;
+}
+
+static int build(struct store *s, void *ctx, uint64_t seq, struct db_batch *b, struct out *event)
+{
+    struct predictions *x = ctx;
+    (void)seq;
+    out_str(event, "{\"run\":");
+    write_json_digest(event, x->run);
+    out_printf(event, ",\"predictions\":%zu}", x->n);
+    return add(s, x, b);
+}
+
+int predictions_put(struct store *s, const struct digest *run, const char *info,
+                    const struct stored_prediction *v, size_t n, int sync)
+{
+    struct predictions x = {.run = run, .info = info, .v = v, .n = n};
+    if (sync) {
+        struct write w = {.kind = "predictions", .build = build, .ctx = &x};
+        return write_submit(s, &w);
+    }
+    /* may be lost and made again: no event, no sync */
+    if (s->readonly)
+        return fail(-EROFS, "%s: opened read-only", s->path);
+    struct db_batch *b = db_batch_new();
+    int r = b ? add(s, &x, b) : fail(-ENOMEM, "out of memory");
+    if (r == 0)
+        r = db_write(s->db, b, 0);
+    db_batch_free(b);
+    return r;
+}
+
+int predictions_each(struct store *s, const struct digest *run,
+                     int (*each)(void *ctx, const struct stored_prediction *p), void *ctx)
+{
+    struct key prefix = key_model_bytes(0, run->b, sizeof run->b);
+    prefix.b[prefix.n++] = 'p';
+    struct db_iter *it = db_iter_new(s->db, DB_PREDICTIONS, prefix.b, prefix.n, NULL, 0);
+    if (!it)
+        return fail(-ENOMEM, "out of memory");
+    struct db_record rec;
+    int r;
+    while ((r = db_next(it, &rec)) == 1) {
+        struct stored_prediction p;
+        if (rec.nkey != prefix.n + sizeof p.input) {
+            r = fail(-EBADMSG, "a prediction's key has %zu bytes", rec.nkey);
+            break;
+        }
+        memcpy(&p.input, rec.key + prefix.n, sizeof p.input);
+        if ((r = record_bytes_parse(rec.p, rec.n, &p.p, &p.n)) < 0 || (r = each(ctx, &p)) != 0)
+            break;
+    }
+    db_iter_free(it);
+    return r;
+}
+
+int predictions_info(struct store *s, const struct digest *run, struct out *ret)
+{
+    struct key k = key_prediction(run, NULL);
+    struct db_value v;
+    const void *p;
+    size_t n;
+    int r = db_get(s->db, DB_PREDICTIONS, k.b, k.n, &v);
+    if (r == -ENOENT)
+        return fail(r, "no such run of predictions");
+    if (r < 0)
+        return r;
+    if ((r = record_bytes_parse(v.p, v.n, &p, &n)) == 0) {
+        out_write(ret, p, n);
+        r = out_error(ret);
+    }
+    db_value_free(&v);
+    return r;
+}
+
+int predictions_has(struct store *s, const struct digest *run, const struct digest *input)
+{
+    struct key k = key_prediction(run, input);
+    return db_has(s->db, DB_PREDICTIONS, k.b, k.n);
+}
