@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fs/eval/eval.h"
+#include "fs/eval/compare.h"
 #include "fs/eval/grow.h"
+#include "fs/eval/import.h"
+#include "fs/eval/scores.h"
 #include "fs/eval/state.h"
 #include "fs/eval/view.h"
 #include "store/base/fail.h"
@@ -15,6 +18,10 @@ int eval_open(struct store *s, struct eval **ret)
         return fail(-ENOMEM, "out of memory");
     e->store = s;
     int err = set_open(s, &e->set);
+    if (!err)
+        err = models_open(s, &e->models);
+    if (!err)
+        err = results_open(s, e->models, &e->results);
     if (err)
         eval_close(e);
     else
@@ -26,6 +33,8 @@ void eval_close(struct eval *e)
 {
     if (!e)
         return;
+    results_close(e->results);
+    models_close(e->models);
     set_close(e->set);
     free(e);
 }
@@ -49,7 +58,35 @@ static int check_label(const struct spec *s, const struct row *r)
     return err;
 }
 
-static int judge(const char *p, size_t n, const struct settings *with, struct grow_item *it)
+/* The newest version's model, to see what it takes; NULL when there is none or no engine can tell. */
+struct taker {
+    struct models_pick *pick;
+    struct models_slot *slot;
+    struct runner *runner;
+};
+
+static int taker_open(struct eval *e, struct settings *with, struct taker *t)
+{
+    const struct version *v = NULL;
+    int err = version_latest(e->store, &v);
+    if (err)
+        return err == -ENOENT ? 0 : err;
+    err = models_pick(e->models, v, with, &t->pick);
+    if (!err && t->pick->engine != SPEC_ENGINE_INFER &&
+        models_runner(e->models, t->pick, &t->slot, &t->runner))
+        t->runner = NULL; /* its results will say why */
+    version_unref(v);
+    return err;
+}
+
+static void taker_close(struct eval *e, struct taker *t)
+{
+    models_release(e->models, t->slot);
+    models_pick_free(e->models, t->pick);
+}
+
+static int judge(const char *p, size_t n, const struct settings *with, const struct taker *t,
+                 struct grow_item *it)
 {
     struct row row;
     it->line = p;
@@ -57,6 +94,10 @@ static int judge(const char *p, size_t n, const struct settings *with, struct gr
     int err = row_parse(p, n, &with->scorer, &row, &it->reason);
     if (!err && (err = check_label(&with->spec, &row))) {
         it->reason = ROW_BAD_LABEL;
+        row_fini(&row);
+    }
+    if (!err && t->runner && (err = runner_check(t->runner, row.input))) {
+        it->reason = ROW_SHAPE_MISMATCH;
         row_fini(&row);
     }
     if (!err)
@@ -93,10 +134,12 @@ int eval_append(struct eval *e, const struct eval_writer *w, const char *p, size
     int err;
     do {
         struct settings *with = set_settings(e->set);
+        struct taker t = {0};
         k = split(p, n, items);
-        err = 0;
+        err = k ? taker_open(e, with, &t) : 0;
         for (size_t i = 0; !err && i < k; i++)
-            err = judge(items[i].line, items[i].n, with, &items[i]);
+            err = judge(items[i].line, items[i].n, with, &t, &items[i]);
+        taker_close(e, &t);
         if (!err)
             err = grow_add(e->set, with, w, items, k, ret);
         for (size_t i = 0; i < k; i++)
@@ -139,4 +182,58 @@ void eval_revision(struct eval *e, char ret[32], struct digest *ret_digest)
     memcpy(ret, v->revision, sizeof v->revision);
     *ret_digest = v->digest;
     view_unref(v);
+}
+
+void eval_known(struct eval *e, struct digest *ret)
+{
+    char revision[32];
+    struct digest set;
+    struct hash *h = hash_new();
+    memset(ret, 0, sizeof *ret);
+    if (!h)
+        return;
+    eval_revision(e, revision, &set);
+    hash_update(h, set.b, sizeof set.b);
+    results_known(e->results, h);
+    hash_final(h, ret);
+    hash_free(h);
+}
+
+int eval_version(struct eval *e, const struct version *v, enum eval_want want, const struct eval_set *set,
+                 int (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx, struct eval_result **ret)
+{
+    return results_version(e->results, v, want, set, progress, ctx, ret);
+}
+
+void eval_result_free(struct eval_result *r)
+{
+    results_free(r);
+}
+
+int eval_import(struct eval *e, const struct eval_writer *w, const struct version *v, const char *p, size_t n,
+                struct eval_added *ret)
+{
+    const struct eval_set *set;
+    int err = view_of(e->set, &set);
+    if (err)
+        return err;
+    err = import_lines(e->results, e->store, set, w, v, p, n, ret);
+    view_unref(set);
+    return err;
+}
+
+int eval_scores(const struct eval_result *r, struct arena *a, struct eval_score **ret, size_t *ret_n)
+{
+    return scores_of(r, a, ret, ret_n);
+}
+
+int eval_compare(const struct eval_result *ra, const struct eval_result *rb, struct arena *a,
+                 struct eval_compare *ret)
+{
+    return compare_results(ra, rb, a, ret);
+}
+
+void eval_status(struct eval *e, struct eval_status *ret)
+{
+    results_status(e->results, ret);
 }

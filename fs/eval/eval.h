@@ -30,6 +30,7 @@ struct eval_added {
 /* Whole lines; durable on return; one event for the batch. `newest` may be NULL (an empty repo): inputs are
  * checked against its signature. */
 int eval_append(struct eval *e, const struct eval_writer *w, const char *p, size_t n, struct eval_added *ret);
+/* Predictions made elsewhere (see import.h for the lines); -EINVAL when no line could be kept. */
 int eval_import(struct eval *e, const struct eval_writer *w, const struct version *v, const char *p, size_t n,
                 struct eval_added *ret);
 /* spec.json, graph.onnx, cost.csv …: -EINVAL with the reason in fail_text(), and nothing changes. */
@@ -62,24 +63,34 @@ enum eval_want { EVAL_KNOWN, EVAL_COMPUTE }; /* only what is known already, or c
 struct eval_cell {       /* one row, one version */
     int state;           /* 0 not known, 1 predicted, 2 error */
     const char *error;   /* of state 2 */
-    int right;           /* classification: 1 right, 0 wrong; -1 where it does not apply or no label */
+    int right;           /* classification: 1 right, 0 wrong (an error too); -1 regression, or not known */
     int32_t label, pred; /* classes: indices into labels; -1 none */
     double value;        /* regression: the prediction; binary: probability of the positive class */
+    double truth;        /* regression: the row's label */
     double p_label;      /* probability of the true label; NaN unknown */
     double loss;         /* log loss or squared error of the row; NaN unknown */
-    const float *p;      /* (nlabels) probabilities, or NULL */
+    double margin;       /* how near to another decision; NaN unknown */
+    const double *p;     /* (nlabels) probabilities, or NULL */
 };
+/*
+ * Whose predictions: an entry of the spec's "models" that runs here; else those imported for this version,
+ * which somebody took the trouble to give; else what zero configuration runs. Imported ones cover the rows
+ * they cover: the others stay unknown.
+ */
 struct eval_result {
     const struct version *version;
     const struct eval_set *set;
-    const char *problem; /* NULL, or why this version cannot be evaluated, one line that names the ways in */
-    const char *engine;  /* "onnx", "xgboost", "imported" */
+    const char *problem; /* NULL, or why this version cannot be evaluated, one line */
+    const char *hint;    /* with problem: the ways in */
+    const char *engine;  /* "onnx", "xgboost", "imported", "" */
     const char *fingerprint;
-    const char *const *labels; /* (nlabels), class order */
+    struct digest run;         /* what decided the predictions, all but the input; zero with a problem */
+    enum spec_task task;       /* SPEC_TASK_INFER: no row was answered yet */
+    const char *const *labels; /* (nlabels), class order; binary: the last is the positive one */
     size_t nlabels;
     struct eval_cell *cells; /* (set->nrows) */
-    size_t known, errors;
-    int complete;
+    size_t known, errors;    /* cells of state 1 or 2; of state 2 */
+    int complete;            /* every row is known */
 };
 /* The caller frees it with eval_result_free. progress may be NULL: rows done and in all; non-zero: -EINTR. */
 int eval_version(struct eval *e, const struct version *v, enum eval_want want, const struct eval_set *set,
@@ -104,9 +115,9 @@ int eval_scores(const struct eval_result *r, struct arena *a, struct eval_score 
 struct eval_change {
     const char *metric, *unit, *slice, *cohort;
     int direction;
-    uint64_t pairs, errors_a, errors_b;
-    double a, b, delta, lo, hi, p, p_adj; /* NaN: does not apply */
-    size_t family;                        /* of the Holm adjustment; 0: none */
+    uint64_t rows, pairs, errors_a, errors_b; /* rows of the slice; those both answered */
+    double a, b, delta, lo, hi, p, p_adj;     /* NaN: does not apply */
+    size_t family;                            /* of the Holm adjustment; 0: none */
     uint64_t broken, fixed;
     double smallest_detectable, margin;
     const char *test, *ci_method, *note;
@@ -117,11 +128,15 @@ struct eval_compare {
     int comparable; /* 0: see why */
     const char *why;
     struct eval_change
-        *changes; /* headline first, then metrics on core, then slices (worst first), cohorts */
+        *changes; /* headline first, the other metrics on core, the headline on slices (worst first; a
+                     family), the other metrics on slices, right or wrong on failures and must-pass */
     size_t nchanges, headline;
-    uint32_t *flips; /* row indices, broken first, worst first; then fixed */
-    size_t nbroken, nfixed;
+    /* Row indices of all cohorts: nbroken, worst first; nfixed, best first; nother, whose prediction differs
+     * without either (wrong to other wrong; regression: any). */
+    uint32_t *flips;
+    size_t nbroken, nfixed, nother;
     uint64_t churn; /* rows whose prediction differs at all */
+    uint64_t core_pairs, core_right_a, core_right_b, core_broken, core_fixed; /* rows of core */
 };
 /* Everything lives in arena; a and b must be results on the same set. */
 int eval_compare(const struct eval_result *ra, const struct eval_result *rb, struct arena *a,
@@ -129,8 +144,8 @@ int eval_compare(const struct eval_result *ra, const struct eval_result *rb, str
 
 /* What is running now, for status.txt. */
 struct eval_status {
-    uint64_t done, all; /* rows of running work */
-    const struct version *version;
+    uint64_t done, all;            /* rows of running work */
+    const struct version *version; /* the caller unrefs it; NULL: nothing runs */
     double seconds;
 };
 void eval_status(struct eval *e, struct eval_status *ret);

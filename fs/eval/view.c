@@ -117,7 +117,7 @@ void view_unref(const struct eval_set *set)
     free(v);
 }
 
-const struct settings *view_settings(const struct eval_set *v)
+struct settings *view_settings(const struct eval_set *v)
 {
     return ((const struct view *)v)->settings;
 }

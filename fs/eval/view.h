@@ -8,7 +8,7 @@ const struct eval_set *view_ref(const struct eval_set *v);
 void view_unref(const struct eval_set *v);
 void view_forget(struct set *s); /* with the set's lock: the next view is made anew */
 
-const struct settings *view_settings(const struct eval_set *v);
+struct settings *view_settings(const struct eval_set *v);
 const struct row *view_find(const struct eval_set *v, const char *id); /* active or waiting; NULL */
 const struct row_stamp *view_stamp(const struct eval_set *v, size_t i);
 /* The stored form of row i on one line, without a newline; of the i-th that waits for a label, -ENOENT past

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fs/eval/results.h"
+#include "fs/eval/cells.h"
+#include "fs/eval/view.h"
+#include "store/base/fail.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define CHUNK (8 * RUNNER_BATCH) /* rows between two writes to the store */
+
+struct results {
+    struct store *store;
+    struct models *models;
+    pthread_mutex_t lock; /* guards all below */
+    struct answers **runs;
+    size_t nruns, cap;
+    uint64_t done, all; /* rows of what is being computed */
+    unsigned running;
+    const struct version *version; /* the newest of them; a reference */
+    struct timespec began;
+};
+
+int results_open(struct store *s, struct models *m, struct results **ret)
+{
+    struct results *r = calloc(1, sizeof *r);
+    if (!r)
+        return fail(-ENOMEM, "out of memory");
+    r->store = s;
+    r->models = m;
+    pthread_mutex_init(&r->lock, NULL);
+    *ret = r;
+    return 0;
+}
+
+void results_close(struct results *r)
+{
+    if (!r)
+        return;
+    for (size_t i = 0; i < r->nruns; i++)
+        answers_close(r->runs[i]);
+    free(r->runs);
+    version_unref(r->version);
+    pthread_mutex_destroy(&r->lock);
+    free(r);
+}
+
+void results_import_run(const struct version *v, struct digest *ret)
+{
+    uint8_t text[9 + sizeof v->digest.b] = "imported";
+    memcpy(text + 9, v->digest.b, sizeof v->digest.b);
+    hash_sha256(text, sizeof text, ret);
+}
+
+static int engine_run(const struct models_pick *p, const char *fingerprint, struct digest *ret)
+{
+    struct hash *h = hash_new();
+    if (!h)
+        return fail(-ENOMEM, "out of memory");
+    hash_update(h, p->content.b, sizeof p->content.b);
+    hash_update(h, fingerprint, strlen(fingerprint));
+    hash_final(h, ret);
+    hash_free(h);
+    return 0;
+}
+
+int results_answers(struct results *r, const struct digest *run, struct answers **ret)
+{
+    struct answers *a = NULL;
+    int err = 0;
+    pthread_mutex_lock(&r->lock);
+    for (size_t i = 0; !a && i < r->nruns; i++)
+        if (hash_equal(answers_run(r->runs[i]), run))
+            a = r->runs[i];
+    if (!a && r->nruns == r->cap) {
+        size_t cap = r->cap ? 2 * r->cap : 16;
+        struct answers **runs = reallocarray(r->runs, cap, sizeof *runs);
+        if (runs) {
+            r->runs = runs;
+            r->cap = cap;
+        } else {
+            err = fail(-ENOMEM, "out of memory");
+        }
+    }
+    if (!a && !err && (err = answers_open(r->store, run, &a)) == 0)
+        r->runs[r->nruns++] = a;
+    pthread_mutex_unlock(&r->lock);
+    if (!err)
+        *ret = a;
+    return err;
+}
+
+/* In any order: runs are loaded as they are asked for. */
+void results_known(struct results *r, struct hash *h)
+{
+    uint64_t sum = 0;
+    pthread_mutex_lock(&r->lock);
+    for (size_t i = 0; i < r->nruns; i++) {
+        uint64_t x[2] = {answers_sum(r->runs[i]),
+                         hash_xxh3(answers_run(r->runs[i])->b, sizeof(struct digest))};
+        if (x[0])
+            sum += hash_xxh3(x, sizeof x);
+    }
+    pthread_mutex_unlock(&r->lock);
+    hash_update(h, &sum, sizeof sum);
+}
+
+/* ---- what runs now ---- */
+
+static void work_begin(struct results *r, const struct version *v, uint64_t all)
+{
+    pthread_mutex_lock(&r->lock);
+    if (r->running++ == 0) {
+        r->done = r->all = 0;
+        clock_gettime(CLOCK_MONOTONIC, &r->began);
+    }
+    r->all += all;
+    version_unref(r->version);
+    r->version = version_ref(v);
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void work_done(struct results *r, uint64_t n)
+{
+    pthread_mutex_lock(&r->lock);
+    r->done += n;
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void work_end(struct results *r)
+{
+    pthread_mutex_lock(&r->lock);
+    if (--r->running == 0) {
+        version_unref(r->version);
+        r->version = NULL;
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
+void results_status(struct results *r, struct eval_status *ret)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    pthread_mutex_lock(&r->lock);
+    *ret = (struct eval_status){.version = r->version ? version_ref(r->version) : NULL};
+    if (r->running) {
+        ret->done = r->done;
+        ret->all = r->all;
+        ret->seconds =
+            (double)(now.tv_sec - r->began.tv_sec) + 1e-9 * (double)(now.tv_nsec - r->began.tv_nsec);
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* ---- computing ---- */
+
+struct job {
+    struct results *results;
+    struct answers *answers;
+    struct models_pick *pick;
+    const struct eval_set *set;
+    const char *fingerprint;
+    const struct version *version;
+    int (*progress)(void *ctx, uint64_t done, uint64_t all);
+    void *ctx;
+};
+
+static size_t missing(const struct job *j)
+{
+    size_t n, k = 0;
+    for (size_t i = 0; i < j->set->nrows; i++)
+        k += !answers_get(j->answers, &j->set->rows[i]->input_digest, &n);
+    return k;
+}
+
+static int given_up(void *ctx)
+{
+    const struct job *j = ctx;
+    return j->progress && j->progress(j->ctx, j->set->nrows - missing(j), j->set->nrows);
+}
+
+/* What a later reader needs to know of the run without opening the model. */
+static int note(const struct job *j, const struct runner_signature *s)
+{
+    json_t *labels = json_array();
+    for (size_t i = 0; i < s->nlabels; i++)
+        json_array_append_new(labels, json_string(s->labels[i]));
+    json_t *o =
+        json_pack("{s:s s:s s:s s:s s:i s:o}", "engine", spec_engine_name(j->pick->engine), "fingerprint",
+                  j->fingerprint, "producer", s->producer ? s->producer : "", "objective",
+                  s->objective ? s->objective : "", "output", (int)s->output.dtype, "labels", labels);
+    int err = o ? answers_set_about(j->answers, o) : fail(-ENOMEM, "out of memory");
+    json_decref(o);
+    return err;
+}
+
+/* Runs and stores n rows, n <= CHUNK. */
+static int run_chunk(const struct job *j, struct runner *runner, const struct row *const *rows, size_t n)
+{
+    const json_t *inputs[CHUNK] = {NULL};
+    struct runner_answer answers[CHUNK];
+    struct stored_prediction p[CHUNK];
+    struct out bytes[CHUNK] = {{0}};
+    for (size_t i = 0; i < n; i++)
+        inputs[i] = rows[i]->input;
+    int err = runner_predict(runner, inputs, n, answers);
+    if (err)
+        return err;
+    for (size_t i = 0; i < n; i++) {
+        answers_format(&answers[i], &bytes[i]);
+        p[i] = (struct stored_prediction){rows[i]->input_digest, bytes[i].p, bytes[i].n};
+        if (out_error(&bytes[i]))
+            err = fail(-ENOMEM, "out of memory");
+        runner_answer_fini(&answers[i]);
+    }
+    if (!err)
+        err = answers_put(j->answers, p, n, 0);
+    for (size_t i = 0; i < n; i++)
+        out_fini(&bytes[i]);
+    return err;
+}
+
+static int run_missing(const struct job *j, struct runner *runner)
+{
+    const struct row *rows[CHUNK];
+    size_t n, k = 0, all = j->set->nrows, known = all - missing(j);
+    int err = 0;
+    for (size_t i = 0; !err && i < all; i++) {
+        if (!answers_get(j->answers, &j->set->rows[i]->input_digest, &n))
+            rows[k++] = j->set->rows[i];
+        if (k == 0 || (k < CHUNK && i + 1 < all))
+            continue;
+        if (j->progress && j->progress(j->ctx, known, all))
+            return fail(-EINTR, "stopped");
+        err = run_chunk(j, runner, rows, k);
+        known += k;
+        work_done(j->results, k);
+        k = 0;
+    }
+    if (!err && j->progress && j->progress(j->ctx, known, all))
+        err = fail(-EINTR, "stopped");
+    return err;
+}
+
+/* *ret_refused: the engine does not take the model; fail_text() says why. */
+static int compute_alone(struct job *j, int *ret_refused)
+{
+    struct models_slot *slot;
+    struct runner *runner;
+    size_t n = missing(j);
+    if (!n)
+        return 0;
+    int err = models_runner(j->results->models, j->pick, &slot, &runner);
+    if (err) {
+        *ret_refused = err != -ENOMEM;
+        return err;
+    }
+    work_begin(j->results, j->version, n);
+    err = note(j, runner_signature(runner));
+    if (!err)
+        err = run_missing(j, runner);
+    work_end(j->results);
+    models_release(j->results->models, slot);
+    return err;
+}
+
+static int compute(struct job *j, int *ret_refused)
+{
+    int err = 0;
+    *ret_refused = 0;
+    while (!err && missing(j)) {
+        int mine = answers_begin(j->answers, given_up, j);
+        if (mine < 0)
+            return mine;
+        if (!mine)
+            continue;
+        err = compute_alone(j, ret_refused);
+        answers_end(j->answers);
+    }
+    return err;
+}
+
+/* ---- one version ---- */
+
+struct result {
+    struct eval_result r; /* first */
+    struct arena arena;
+};
+
+void results_free(struct eval_result *r)
+{
+    if (!r)
+        return;
+    struct result *x = (struct result *)r;
+    version_unref(r->version);
+    view_unref(r->set);
+    arena_fini(&x->arena);
+    free(x);
+}
+
+static int problem(struct result *x, const char *why, const char *hint)
+{
+    x->r.problem = arena_strdup(&x->arena, why);
+    x->r.hint = arena_strdup(&x->arena, hint && *hint ? hint : models_ways_in);
+    return x->r.problem && x->r.hint ? 0 : fail(-ENOMEM, "out of memory");
+}
+
+/* With a problem there are cells all the same: every one unknown. */
+static int no_cells(struct result *x)
+{
+    x->r.known = x->r.errors = 0;
+    x->r.cells = arena_array(&x->arena, x->r.set->nrows + 1, sizeof *x->r.cells);
+    if (!x->r.cells)
+        return fail(-ENOMEM, "out of memory");
+    for (size_t i = 0; i < x->r.set->nrows; i++) {
+        struct eval_cell *c = &x->r.cells[i];
+        c->right = c->label = c->pred = -1;
+        c->value = c->truth = c->p_label = c->loss = c->margin = __builtin_nan("");
+    }
+    x->r.complete = 0;
+    return 0;
+}
+
+static int version_labels(struct result *x, const struct models_pick *p, struct cells *c)
+{
+    const char **labels = arena_array(&x->arena, p->nlabels + 1, sizeof *labels);
+    for (size_t i = 0; labels && i < p->nlabels; i++)
+        if (!(labels[i] = arena_strdup(&x->arena, p->labels[i])))
+            return fail(-ENOMEM, "out of memory");
+    c->version_labels = labels;
+    c->nversion_labels = p->nlabels;
+    return labels ? 0 : fail(-ENOMEM, "out of memory");
+}
+
+static int by_engine(struct results *r, struct job *j, enum eval_want want, struct result *x, struct cells *c)
+{
+    int refused = 0, err = engine_run(j->pick, j->fingerprint, &x->r.run);
+    if (!err)
+        err = results_answers(r, &x->r.run, &j->answers);
+    if (err)
+        return err;
+    x->r.engine = spec_engine_name(j->pick->engine);
+    x->r.fingerprint = j->fingerprint;
+    if (want == EVAL_COMPUTE && (err = compute(j, &refused)) && refused)
+        return problem(x, fail_text(), fail_hint_text());
+    c->answers = j->answers;
+    return err ? err : cells_of_engine(c, &x->r);
+}
+
+static int by_import(struct answers *given, struct result *x, struct cells *c)
+{
+    x->r.run = *answers_run(given);
+    x->r.engine = x->r.fingerprint = "imported";
+    c->answers = given;
+    return cells_of_import(c, &x->r);
+}
+
+/* Whose predictions: see struct eval_result. */
+static int choose(struct results *r, struct job *j, enum eval_want want, struct result *x, struct cells *c)
+{
+    struct digest run;
+    struct answers *given;
+    results_import_run(j->version, &run);
+    int err = results_answers(r, &run, &given);
+    if (err)
+        return err;
+    int have = answers_count(given) > 0;
+    if (have && (j->pick->engine == SPEC_ENGINE_INFER || !j->pick->spec))
+        return by_import(given, x, c);
+    if (j->pick->engine == SPEC_ENGINE_INFER)
+        return problem(x, j->pick->problem, NULL);
+    if ((err = runner_fingerprint(j->pick->engine, &j->fingerprint)))
+        return have             ? by_import(given, x, c)
+               : err == -ENOMEM ? err
+                                : problem(x, fail_text(), fail_hint_text());
+    return by_engine(r, j, want, x, c);
+}
+
+int results_version(struct results *r, const struct version *v, enum eval_want want,
+                    const struct eval_set *set, int (*progress)(void *ctx, uint64_t done, uint64_t all),
+                    void *ctx, struct eval_result **ret)
+{
+    struct result *x = calloc(1, sizeof *x);
+    if (!x)
+        return fail(-ENOMEM, "out of memory");
+    x->r.version = version_ref(v);
+    x->r.set = view_ref(set);
+    x->r.engine = x->r.fingerprint = "";
+    struct job j = {.results = r, .set = set, .version = v, .progress = progress, .ctx = ctx};
+    struct cells c = {.arena = &x->arena};
+    int err = models_pick(r->models, v, view_settings(set), &j.pick);
+    if (!err)
+        err = version_labels(x, j.pick, &c);
+    if (!err)
+        err = choose(r, &j, want, x, &c);
+    if (!err && x->r.problem)
+        err = no_cells(x);
+    models_pick_free(r->models, j.pick);
+    if (err)
+        results_free(&x->r);
+    else
+        *ret = &x->r;
+    return err;
+}

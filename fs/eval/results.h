@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The predictions of each version on each row: found, computed where they are missing, made into cells. */
+#pragma once
+#include "fs/eval/answers.h"
+#include "fs/eval/eval.h"
+#include "fs/eval/models.h"
+
+struct results;
+int results_open(struct store *s, struct models *m, struct results **ret);
+void results_close(struct results *r);
+
+/* See eval_version. */
+int results_version(struct results *r, const struct version *v, enum eval_want want,
+                    const struct eval_set *set, int (*progress)(void *ctx, uint64_t done, uint64_t all),
+                    void *ctx, struct eval_result **ret);
+void results_free(struct eval_result *r);
+
+/* The run of the predictions imported for a version; of an engine's. */
+void results_import_run(const struct version *v, struct digest *ret);
+/* The answers of a run, loaded once; they live as long as r. */
+int results_answers(struct results *r, const struct digest *run, struct answers **ret);
+void results_known(struct results *r, struct hash *h); /* adds what is known now */
+void results_status(struct results *r, struct eval_status *ret);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fs/eval/sample.h"
+#include "store/base/fail.h"
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+static int no_memory(void)
+{
+    return fail(-ENOMEM, "out of memory");
+}
+
+int sample_cohort(const struct eval_set *set, enum row_cohort c, struct arena *a, struct sample *ret)
+{
+    uint32_t *at = arena_array(a, set->nrows + 1, sizeof *at);
+    size_t n = 0;
+    if (!at)
+        return no_memory();
+    for (size_t i = 0; i < set->nrows; i++)
+        if (set->rows[i]->cohort == c)
+            at[n++] = (uint32_t)i;
+    *ret = (struct sample){"", at, n};
+    return 0;
+}
+
+struct member {
+    const char *slice;
+    uint32_t row;
+};
+
+static int cmp_members(const void *a, const void *b)
+{
+    const struct member *x = a, *y = b;
+    int d = strcmp(x->slice, y->slice);
+    return d ? d : (x->row > y->row) - (x->row < y->row);
+}
+
+int sample_slices(const struct eval_set *set, const struct sample *of, struct arena *a, struct sample **ret,
+                  size_t *ret_n)
+{
+    size_t total = 0, n = 0, k = 0, i;
+    json_t *v;
+    for (i = 0; i < of->n; i++)
+        total += json_array_size(set->rows[of->at[i]]->slices);
+    struct member *m = arena_array(a, total + 1, sizeof *m);
+    uint32_t *at = arena_array(a, total + 1, sizeof *at);
+    struct sample *slices = arena_array(a, total + 1, sizeof *slices);
+    if (!m || !at || !slices)
+        return no_memory();
+    for (size_t r = 0; r < of->n; r++)
+        json_array_foreach(set->rows[of->at[r]]->slices, i, v) m[n++] =
+            (struct member){json_string_value(v), of->at[r]};
+    qsort(m, n, sizeof *m, cmp_members);
+    for (i = 0; i < n; i++) {
+        at[i] = m[i].row;
+        if (i == 0 || strcmp(m[i].slice, m[i - 1].slice) != 0)
+            slices[k++] = (struct sample){.name = m[i].slice, .at = at + i};
+        else if (m[i].row == m[i - 1].row) /* named twice in one row */
+            continue;
+        slices[k - 1].n = (size_t)(at + i - slices[k - 1].at) + 1;
+    }
+    *ret = slices;
+    *ret_n = k;
+    return 0;
+}
+
+static int add_probabilities(const struct eval_result *r, const struct sample *s, struct arena *a,
+                             struct metric_rows *ret)
+{
+    size_t cells, any = 0;
+    for (size_t i = 0; i < s->n; i++)
+        any += r->cells[s->at[i]].p != NULL;
+    if (!any)
+        return 0;
+    if (__builtin_mul_overflow(s->n, r->nlabels, &cells))
+        return no_memory();
+    double *prob = arena_array(a, cells, sizeof *prob);
+    if (!prob)
+        return no_memory();
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t k = 0; k < r->nlabels; k++)
+            prob[i * r->nlabels + k] = r->cells[s->at[i]].p ? r->cells[s->at[i]].p[k] : NAN;
+    ret->prob = prob;
+    return 0;
+}
+
+int sample_rows(const struct eval_result *r, const struct sample *s, struct arena *a, struct metric_rows *ret)
+{
+    int32_t *truth = arena_array(a, s->n + 1, sizeof *truth), *pred = arena_array(a, s->n + 1, sizeof *pred);
+    double *y = arena_array(a, s->n + 1, sizeof *y), *yhat = arena_array(a, s->n + 1, sizeof *yhat);
+    double *weight = arena_array(a, s->n + 1, sizeof *weight);
+    int weighted = 0;
+    if (!truth || !pred || !y || !yhat || !weight)
+        return no_memory();
+    for (size_t i = 0; i < s->n; i++) {
+        const struct eval_cell *c = &r->cells[s->at[i]];
+        truth[i] = c->label;
+        pred[i] = c->state == 1 ? c->pred : -1;
+        y[i] = c->truth;
+        yhat[i] = c->state == 1 ? c->value : NAN;
+        weight[i] = r->set->rows[s->at[i]]->weight;
+        weighted |= weight[i] != 1;
+    }
+    *ret = (struct metric_rows){.task = r->task,
+                                .n = s->n,
+                                .nlabels = r->nlabels,
+                                .truth = truth,
+                                .pred = pred,
+                                .y = y,
+                                .yhat = yhat,
+                                .weight = weighted ? weight : NULL};
+    return r->task == SPEC_REGRESSION ? 0 : add_probabilities(r, s, a, ret);
+}
+
+static int for_numbers(const char *metric)
+{
+    static const char *const numbers[] = {"mae", "mse", "rmse", "r2", "mape"};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (!strcmp(metric, numbers[i]))
+            return 1;
+    return 0;
+}
+
+int sample_metrics(const struct spec *s, enum spec_task t, struct arena *a, const char *const **ret)
+{
+    const char *const *defaults = metric_defaults(t);
+    size_t n = 0, cap = s->nmetrics + 8;
+    const char **names = arena_array(a, cap, sizeof *names);
+    if (!names)
+        return no_memory();
+    if (s->headline && for_numbers(s->headline) == (t == SPEC_REGRESSION))
+        names[n++] = s->headline;
+    for (size_t i = 0; s->nmetrics ? i < s->nmetrics : defaults[i] != NULL; i++) {
+        const char *name = s->nmetrics ? s->metrics[i] : defaults[i];
+        if (for_numbers(name) == (t == SPEC_REGRESSION) && !(n && !strcmp(name, names[0])))
+            names[n++] = name;
+    }
+    for (size_t i = 0; n == 0 && defaults[i]; i++)
+        names[n++] = defaults[i];
+    *ret = names;
+    return 0;
+}
