@@ -21,7 +21,7 @@ CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DMODELFS_VERSION='"$(VERSI
             -DMODELFS_LIBDIR='"$(PREFIX)/lib/modelfs"' -isystem $(ORT_DIR)/include $(shell pkg-config --cflags $(PKGS))
 CFLAGS  += -std=c11 $(WARN) $(FLAGS_$(MODE)) -ffp-contract=off -pthread
 LDFLAGS += $(FLAGS_$(MODE)) -pthread
-LDLIBS  += $(shell pkg-config --libs $(PKGS)) -lrocksdb -ldl -lm
+LDLIBS  += $(shell pkg-config --libs $(PKGS)) -lprotobuf-nanopb -lrocksdb -ldl -lm
 
 LIB_SRC  := $(wildcard store/*.c store/base/*.c store/format/*.c fs/*.c fs/report/*.c fs/diff/*.c fs/eval/*.c)
 TOOL_SRC := $(wildcard tools/*.c)

@@ -9,6 +9,7 @@
 static int (*const parsers[])(const struct input *, struct arena *, struct layout *) = {
     safetensors_parse,
     pt_parse,
+    onnx_parse,
 };
 
 const char *format_name(enum format f)

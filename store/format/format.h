@@ -100,7 +100,9 @@ int xgboost_parse(const struct input *in, struct arena *a, struct layout *ret);
  *               "inputs":[{"name":"x","dtype":"f32"|"string"|…,"shape":["batch"|null|int,…]}],"outputs":[…],
  *               "nodes":[{"op":"Gemm","domain":"","name":"…","in":[…],"out":[…],"attrs":"<16 hex of their SHA-256>"}],
  *               "external":["model.safetensors",…],"graph_nodes":n}
- *              Inputs that are initializers are left out of "inputs". Dtypes by dtype_name, or "string".
+ *              Inputs that are initializers are left out of "inputs". Dtypes by dtype_name, or "string". Nodes are the
+ *              graph's own; graph_nodes counts those of subgraphs and functions too. A digest does not depend on the
+ *              attributes' order. External locations are those of subgraphs and attributes too.
  * xgboost      {"encoding":"json"|"ubj","version":[1,7,4],"objective":"binary:logistic","num_class":0,
  *               "num_target":1,"num_feature":30,"base_score":0.5,"booster":"gbtree"|"dart"|"gblinear",
  *               "features":["name",…],"feature_types":[…],"num_parallel_tree":1,"best_iteration":null|n,

@@ -131,9 +131,9 @@ void layout_string(struct out *o, const char *s, size_t n)
 {
     out_char(o, '"');
     for (size_t i = 0, k; i < n; i += k) {
-        uint32_t c;
+        uint32_t c = 0;
         k = utf8_next(s + i, n - i, &c);
-        if (k == 0) {
+        if (k == 0 || c == 0) { /* a NUL is valid JSON, but no string of C's */
             out_str(o, "\xef\xbf\xbd");
             k = 1;
         } else if (c == '"' || c == '\\') {

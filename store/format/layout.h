@@ -23,7 +23,7 @@ int layout_count(const struct input *in, const char *name, const uint64_t *shape
 /* Copies the text into the arena as the structure document (after an error of o: its error). */
 int layout_structure(struct arena *a, struct out *o, struct layout *ret);
 
-/* A JSON string; bytes that are not UTF-8 become U+FFFD. */
+/* A JSON string; bytes that are not UTF-8, and NUL, become U+FFFD. */
 void layout_string(struct out *o, const char *s, size_t n);
 
 /* canon_parse with the memory of the value bounded beforehand by FORMAT_MAX_MEMORY. */
