@@ -7,6 +7,7 @@
 #include "store/base/fail.h"
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -238,9 +239,13 @@ void cache_prefetch(struct cache *c, const struct cache_chunk *chunk)
     pthread_mutex_lock(&c->mutex);
     if (c->nthreads == 0) {
         long n = sysconf(_SC_NPROCESSORS_ONLN);
+        sigset_t all, before; /* signals are for the threads that were there */
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
         while (c->nthreads < n && c->nthreads < MAX_THREADS &&
                pthread_create(&c->thread[c->nthreads], NULL, prefetcher, c) == 0)
             c->nthreads++;
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     if (!c->stop && c->queue_n < QUEUE && !lookup(c, chunk->id)) {
         c->queue[(c->queue_first + c->queue_n++) % QUEUE] = *chunk;

@@ -129,7 +129,7 @@ struct input file_input(struct file_input *ctx)
 
 /* The idx record of the chunk: under its digest, or, when the same bytes came in twice at the same time,
  * under digest and id. */
-static int idx_get(struct store *s, const struct digest *d, uint64_t id, struct record_idx *ret)
+int read_idx(struct store *s, const struct digest *d, uint64_t id, struct record_idx *ret)
 {
     uint8_t key[40];
     struct key k = key_id(id);
@@ -159,7 +159,7 @@ int file_chunks(struct store *s, const struct manifest_file *f,
         int r = 0;
         if (e->id) {
             struct record_idx x;
-            if ((r = idx_get(s, &e->digest, e->id, &x)) < 0)
+            if ((r = read_idx(s, &e->digest, e->id, &x)) < 0)
                 return fail(r, "%s: %s", f->path, fail_describe(r));
             c.digest = e->digest;
             c.stored = x.stored;
