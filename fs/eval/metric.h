@@ -4,7 +4,7 @@
  * is scikit-learn's where it has one.
  *
  *   accuracy                        share of rows that are right
- *   recall:L precision:L f1:L       of one label, by its text
+ *   recall:L precision:L f1:L       of one label, by its text; without :L of the last of two
  *   macro_ / micro_ recall precision f1     mean over labels seen in truth or prediction / over all rows
  *   auroc average_precision         binary: of the last label; else mean over labels, one against the rest
  *   log_loss                        -log p(true label), p clipped to 2.2e-16

@@ -26,7 +26,8 @@ struct spec_input {
 };
 
 struct spec_model {
-    const char *match; /* glob over the paths inside a version; NULL: any */
+    const json_t *json; /* this entry of the document */
+    const char *match;  /* glob over the paths inside a version; NULL: any */
     enum spec_engine engine;
     const char
         *graph;       /* the weight-free graph's path, in the repo ("eval/graph.onnx") or the version; NULL */
@@ -64,7 +65,7 @@ const struct spec_model *spec_match(const struct spec *s, const char *path);
 int spec_glob(const char *pattern, const char *path); /* 1 or 0 */
 
 /* Part of a prediction's cache key: what of this model's entry reaches the engine (engine, inputs, output;
- * not the file names, whose content's digests are in the key). engine: the resolved one. */
+ * not the file names, whose content's digests are in the key). m NULL: no entry; engine: the resolved one. */
 int spec_inference_digest(const struct spec_model *m, enum spec_engine engine, struct digest *ret);
 /* What turns an output into a score: task, labels, decision, errors, metrics. A row's digest contains it. */
 int spec_scorer_digest(const struct spec *s, struct digest *ret);
