@@ -40,3 +40,4 @@ void graph_bind(const struct graph *g, const char *location, struct out *o);
 const char *graph_producer(const struct graph *g, const char *output, struct arena *a);
 /* dtype of an ONNX TensorProto.DataType; DTYPE_NONE when there is none here. */
 enum dtype graph_dtype(int32_t onnx_type);
+int32_t graph_onnx_type(enum dtype t); /* and back; 0 */

@@ -1,0 +1,617 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engines against what PyTorch and XGBoost's Python answered for the same files and rows (expected/ of
+ * each series). Tolerances: 2e-5 on a probability (f32 kernels sum in another order), 1e-6 relative for
+ * boosters. */
+#include "fs/eval/predict.h"
+#include "fs/eval/row.h"
+#include "fs/eval/runner.h"
+#include "store/base/fail.h"
+#include "store/format/format.h"
+#include "tests/unit/csv.h"
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#define MOST 1000
+#define D    "tests/data/"
+
+struct rows {
+    struct row *row;
+    const json_t *input[MOST];
+    size_t n;
+};
+
+static void rows_read(const char *series, struct rows *r)
+{
+    char path[128];
+    struct digest scorer = {{0}};
+    enum row_reason why;
+    snprintf(path, sizeof path, D "%s/examples.jsonl", series);
+    char *text = unit_read_file(path, NULL), *next = text;
+    *r = (struct rows){.row = calloc(MOST, sizeof *r->row)};
+    for (char *end; (end = strchr(next, '\n')); next = end + 1) {
+        ck_assert_uint_lt(r->n, MOST);
+        ck_assert_int_eq(row_parse(next, (size_t)(end - next), &scorer, &r->row[r->n], &why), 0);
+        r->input[r->n] = r->row[r->n].input;
+        r->n++;
+    }
+    free(text);
+}
+
+static void rows_fini(struct rows *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        row_fini(&r->row[i]);
+    free(r->row);
+}
+
+/* A file of tests/data and, for a checkpoint, what is in it. */
+struct file {
+    char *p;
+    size_t n;
+    struct arena a;
+    struct layout l;
+    struct runner_tensor t[64];
+};
+
+static void file_open(const char *path, int tensors, struct file *f)
+{
+    *f = (struct file){0};
+    f->p = unit_read_file(path, &f->n);
+    if (!tensors)
+        return;
+    struct input_memory m;
+    struct input in = input_over(path, f->p, f->n, &m);
+    ck_assert_int_eq(format_parse(&in, &f->a, &f->l), 0);
+    ck_assert_uint_lt(f->l.ntensors, 64);
+    for (size_t i = 0; i < f->l.ntensors; i++)
+        f->t[i] = (struct runner_tensor){f->l.tensors[i].name, f->l.tensors[i].dtype, f->l.tensors[i].rank,
+                                         f->l.tensors[i].shape};
+}
+
+static void file_close(struct file *f)
+{
+    arena_fini(&f->a);
+    free(f->p);
+}
+
+static int file_read(void *ctx, size_t i, void *p, size_t n)
+{
+    const struct file *f = ctx;
+    ck_assert_uint_eq(f->l.tensors[i].len, n);
+    memcpy(p, f->p + f->l.tensors[i].off, n);
+    return 0;
+}
+
+static struct runner_source source(const char *name, const struct file *model, struct file *weights)
+{
+    return (struct runner_source){.name = name,
+                                  .model = model->p,
+                                  .model_len = model->n,
+                                  .tensors = weights ? weights->t : NULL,
+                                  .ntensors = weights ? weights->l.ntensors : 0,
+                                  .read = file_read,
+                                  .ctx = weights};
+}
+
+/* A runner of files on disk; graph: the .onnx of a graph-and-weights pair, or NULL. The files may go then. */
+static struct runner *open_files(enum spec_engine e, const char *model, const char *weights,
+                                 const struct spec_model *spec)
+{
+    struct file m, w;
+    file_open(model, 0, &m);
+    if (weights)
+        file_open(weights, 1, &w);
+    struct runner_source src = source(model, &m, weights ? &w : NULL);
+    src.spec = spec;
+    struct runner *r = NULL;
+    ck_assert_msg(runner_open(e, &src, &r) == 0, "%s: %s", model, fail_text());
+    if (weights)
+        file_close(&w);
+    file_close(&m);
+    return r;
+}
+
+/* Every row's prediction and probabilities against the recorded ones; labels NULL: regression. */
+static void compare(struct runner *r, const struct spec *s, const char *series, const char *version,
+                    const char *const *labels, size_t nlabels, double tolerance)
+{
+    struct rows rows;
+    rows_read(series, &rows);
+    struct runner_answer *a = calloc(rows.n, sizeof *a);
+    ck_assert_msg(runner_predict(r, rows.input, rows.n, a) == 0, "%s", fail_text());
+    struct predict_seen seen = {0};
+    for (size_t i = 0; i < rows.n; i++)
+        predict_see(&seen, rows.row[i].label);
+    struct predict_plan plan;
+    ck_assert_ptr_null(a[0].error);
+    ck_assert_msg(predict_plan_make(s, runner_signature(r), a[0].width, labels, nlabels, &seen, &plan) == 0,
+                  "%s", fail_text());
+    char path[128];
+    snprintf(path, sizeof path, D "%s/expected/%s.csv", series, version);
+    struct csv c = csv_open(path);
+    size_t i = 0;
+    double worst = 0;
+    for (; csv_next(&c); i++) {
+        struct prediction p;
+        double q[16];
+        ck_assert_msg(!a[i].error, "%s", a[i].error);
+        ck_assert_int_eq(predict_decode(&plan, &a[i], &p, q), 0);
+        ck_assert_str_eq(c.field[0], rows.row[i].id);
+        if (labels)
+            ck_assert_str_eq(plan.labels[p.label], c.field[1]);
+        else
+            worst = fmax(worst, fabs(p.number / csv_num(&c, 1) - 1));
+        for (size_t j = 0; j < nlabels; j++)
+            worst = fmax(worst, fabs(q[j] - csv_num(&c, 2 + j)));
+        runner_answer_fini(&a[i]);
+    }
+    ck_assert_uint_eq(i, rows.n);
+    ck_assert_msg(worst <= tolerance, "%s/%s: off by %g", series, version, worst);
+    csv_close(&c, 50);
+    predict_plan_fini(&plan);
+    free(a);
+    rows_fini(&rows);
+}
+
+static const char *const digits[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+static const struct spec none = {.threshold = NAN}; /* an empty spec */
+
+static void need(enum spec_engine e)
+{
+    const char *f;
+    ck_assert_msg(runner_fingerprint(e, &f) == 0, "%s: %s", fail_text(), fail_hint_text());
+    ck_assert_ptr_nonnull(strstr(f, runner_isa()));
+}
+
+START_TEST(graph_and_weights)
+{
+    static const char *const versions[] = {"v1-baseline", "v2-longer", "v3-finetune", "v4-lowrank",
+                                           "v5-cast",     "v6-worse"}; /* v5: bf16 into the graph's f32 */
+    need(SPEC_ONNX);
+    for (size_t i = 0; i < 6; i++) {
+        char path[128];
+        snprintf(path, sizeof path, D "digits/%s/model.safetensors", versions[i]);
+        struct runner *r = open_files(SPEC_ONNX, D "digits/graph.onnx", path, NULL);
+        const struct runner_signature *s = runner_signature(r);
+        ck_assert(s->ninputs == 1 && s->width == 10 && !strcmp(s->producer, "Gemm"));
+        for (size_t k = 0; k < s->nunused; k++)
+            ck_assert_str_eq(s->unused[k], "norm.num_batches_tracked");
+        compare(r, &none, "digits", versions[i], digits, 10, 2e-5);
+        runner_close(r);
+    }
+}
+END_TEST
+
+START_TEST(self_contained)
+{
+    need(SPEC_ONNX);
+    struct runner *r = open_files(SPEC_ONNX, D "digits/selfcontained/model.onnx", NULL, NULL);
+    compare(r, &none, "digits", "v1-baseline", digits, 10, 2e-5);
+    runner_close(r);
+    /* the same file with another version's weights: those of the version count, not its own */
+    r = open_files(SPEC_ONNX, D "digits/selfcontained/model.onnx", D "digits/v6-worse/model.safetensors",
+                   NULL);
+    compare(r, &none, "digits", "v6-worse", digits, 10, 2e-5);
+    runner_close(r);
+}
+END_TEST
+
+START_TEST(boosters)
+{
+    static const char *const cancer[] = {"benign", "malignant"};
+    need(SPEC_XGBOOST);
+    static const char *const cases[][3] = {{"breast_cancer", "v1-10-rounds", "model.ubj"},
+                                           {"breast_cancer", "v2-60-rounds", "model.ubj"},
+                                           {"breast_cancer", "v3-retrained", "model.json"},
+                                           {"diabetes", "v1-deep", "model.ubj"},
+                                           {"diabetes", "v2-shallow", "model.ubj"}};
+    for (size_t i = 0; i < 5; i++) {
+        char path[128];
+        snprintf(path, sizeof path, D "%s/%s/%s", cases[i][0], cases[i][1], cases[i][2]);
+        struct runner *r = open_files(SPEC_XGBOOST, path, NULL, NULL);
+        ck_assert_uint_eq(runner_signature(r)->width, 1);
+        compare(r, &none, cases[i][0], cases[i][1], i < 3 ? cancer : NULL, i < 3 ? 2 : 0, 1e-6);
+        runner_close(r);
+    }
+}
+END_TEST
+
+/* Boosters and a network under one spec, each taking the same rows in its own way. */
+START_TEST(one_spec_two_engines)
+{
+    need(SPEC_ONNX);
+    need(SPEC_XGBOOST);
+    size_t n;
+    char *text = unit_read_file(D "switch/spec.json", &n);
+    struct spec s;
+    ck_assert_msg(spec_parse(text, n, &s) == 0, "%s", fail_text());
+    static const char *const cases[][2] = {
+        {"v1-booster", "model.ubj"}, {"v2-booster-longer", "model.ubj"}, {"v3-network", "model.onnx"}};
+    for (size_t i = 0; i < 3; i++) {
+        char path[128];
+        snprintf(path, sizeof path, D "switch/%s/%s", cases[i][0], cases[i][1]);
+        const struct spec_model *m = spec_match(&s, cases[i][1]);
+        struct runner *r = open_files(m->engine, path, NULL, m);
+        compare(r, &s, "switch", cases[i][0], (const char *const *)s.labels, s.nlabels, i < 2 ? 1e-6 : 2e-5);
+        runner_close(r);
+    }
+    spec_fini(&s);
+    free(text);
+}
+END_TEST
+
+/* A prediction's bits don't depend on which rows came along, or in what order. */
+START_TEST(order_does_not_matter)
+{
+    static const char *const models[][3] = {{D "digits/selfcontained/model.onnx", "digits", "o"},
+                                            {D "breast_cancer/v2-60-rounds/model.ubj", "breast_cancer", "x"}};
+    for (int m = 0; m < 2; m++) {
+        enum spec_engine e = models[m][2][0] == 'o' ? SPEC_ONNX : SPEC_XGBOOST;
+        need(e);
+        struct runner *r = open_files(e, models[m][0], NULL, NULL);
+        struct rows rows;
+        rows_read(models[m][1], &rows);
+        struct runner_answer *all = calloc(rows.n, sizeof *all), one, *back = calloc(rows.n, sizeof *back);
+        const json_t **reversed = calloc(rows.n, sizeof(json_t *));
+        for (size_t i = 0; i < rows.n; i++)
+            reversed[i] = rows.input[rows.n - 1 - i];
+        ck_assert_int_eq(runner_predict(r, rows.input, rows.n, all), 0);
+        ck_assert_int_eq(runner_predict(r, reversed, rows.n - 3, back), 0);
+        for (size_t i = 0; i < rows.n; i++) {
+            const struct runner_answer *a = &all[i];
+            if (i % 7 == 0) {
+                ck_assert_int_eq(runner_predict(r, &rows.input[i], 1, &one), 0);
+                ck_assert_mem_eq(one.values, a->values, a->width * sizeof(double));
+                runner_answer_fini(&one);
+            }
+            if (i >= 3)
+                ck_assert_mem_eq(back[rows.n - 1 - i].values, a->values, a->width * sizeof(double));
+        }
+        for (size_t i = 0; i < rows.n; i++)
+            runner_answer_fini(&all[i]), runner_answer_fini(&back[i]);
+        free(all), free(back), free(reversed);
+        rows_fini(&rows);
+        runner_close(r);
+    }
+}
+END_TEST
+
+static void bad_row(struct runner *r, const char *input, const char *want)
+{
+    json_t *good = json_loads("{\"x\":[0]}", 0, NULL), *bad = json_loads(input, JSON_DECODE_ANY, NULL);
+    ck_assert_ptr_nonnull(bad);
+    ck_assert_int_eq(runner_check(r, bad), -EINVAL);
+    ck_assert_msg(strstr(fail_text(), want) != NULL, "%s: %s", input, fail_text());
+    const json_t *in[] = {bad, bad};
+    struct runner_answer a[2];
+    ck_assert_int_eq(runner_predict(r, in, 2, a), 0);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_msg(a[i].error && strstr(a[i].error, want), "%s: %s", input, a[i].error);
+        runner_answer_fini(&a[i]);
+    }
+    json_decref(good), json_decref(bad);
+}
+
+START_TEST(rows_that_do_not_fit)
+{
+    need(SPEC_ONNX);
+    need(SPEC_XGBOOST);
+    struct runner *r = open_files(SPEC_ONNX, D "digits/selfcontained/model.onnx", NULL, NULL);
+    bad_row(r, "{\"x\":[1,2,3]}", "input \"x\" f32 [64]: the row's value has shape [3]");
+    bad_row(r, "{\"a\":1,\"b\":2}", "the row has no \"x\"");
+    bad_row(r, "{\"x\":\"seven\"}", "shape []");
+    bad_row(r, "{\"x\":[[1,2],[3]]}", "unequal length");
+    bad_row(r, "{\"x\":[[1,2],3]}", "unequal depth");
+    char long_row[1000] = "{\"x\":[null", huge[1000] = "{\"x\":[1e39", text[1000] = "{\"x\":[\"a\"";
+    for (int i = 0; i < 63; i++)
+        strcat(long_row, ",0"), strcat(huge, ",0"), strcat(text, ",0");
+    bad_row(r, strcat(long_row, "]}"), "null (a missing value)");
+    bad_row(r, strcat(huge, "]}"), "1e+39 does not fit f32");
+    bad_row(r, strcat(text, "]}"), "a text where a number is needed");
+    runner_close(r);
+    r = open_files(SPEC_XGBOOST, D "diabetes/v1-deep/model.ubj", NULL, NULL);
+    bad_row(r, "{\"age\":1,\"sex\":1}", "the row has no \"bmi\"");
+    bad_row(
+        r,
+        "{\"age\":1,\"sex\":\"f\",\"bmi\":1,\"bp\":1,\"s1\":1,\"s2\":1,\"s3\":1,\"s4\":1,\"s5\":1,\"s6\":1}",
+        "\"sex\"");
+    bad_row(r, "{\"x\":[1,2]}", "shape [2]");
+    runner_close(r);
+}
+END_TEST
+
+/* A bad row among good ones hurts nobody else; null is a missing value for a booster. */
+START_TEST(one_bad_row)
+{
+    need(SPEC_XGBOOST);
+    struct runner *r = open_files(SPEC_XGBOOST, D "diabetes/v1-deep/model.ubj", NULL, NULL);
+    json_t *array = json_loads("[47,1,31.6,84,154,88,30,5.1,5.1985,105]", 0, NULL);
+    json_t *named =
+        json_loads("{\"s6\":105,\"age\":47,\"sex\":1,\"bmi\":31.6,\"bp\":84,\"s1\":154,\"s2\":88,\"s3\":30,"
+                   "\"s4\":5.1,\"s5\":5.1985}",
+                   0, NULL);
+    json_t *missing = json_loads("{\"x\":[47,1,null,84,154,88,30,5.1,5.1985,105]}", 0, NULL),
+           *bad = json_array();
+    const json_t *in[] = {array, bad, named, missing};
+    struct runner_answer a[4];
+    ck_assert_int_eq(runner_predict(r, in, 4, a), 0);
+    ck_assert_ptr_nonnull(a[1].error);
+    ck_assert(!a[0].error && !a[2].error && !a[3].error);
+    ck_assert_double_eq_tol(a[0].values[0], 234.397583, 1e-4); /* db-001 */
+    ck_assert_double_eq(a[0].values[0], a[2].values[0]);
+    ck_assert_double_ne(a[0].values[0], a[3].values[0]);
+    for (int i = 0; i < 4; i++)
+        runner_answer_fini(&a[i]);
+    json_decref(array), json_decref(named), json_decref(missing), json_decref(bad);
+    runner_close(r);
+}
+END_TEST
+
+static void refused(enum spec_engine e, const struct runner_source *src, int want, const char *text)
+{
+    struct runner *r = NULL;
+    fail_clear();
+    int err = runner_open(e, src, &r);
+    ck_assert_msg(err == want, "%d, not %d: %s", err, want, fail_text());
+    ck_assert_msg(strstr(fail_text(), text) != NULL, "%s", fail_text());
+    ck_assert_ptr_null(r);
+}
+
+START_TEST(weights_that_do_not_fit)
+{
+    need(SPEC_ONNX);
+    struct file g, w;
+    file_open(D "digits/graph.onnx", 0, &g);
+    file_open(D "digits/v1-baseline/model.safetensors", 1, &w);
+    struct runner_source src = source("graph.onnx", &g, NULL);
+    refused(SPEC_ONNX, &src, -EINVAL, "another file, \"model.safetensors\"");
+    src = source("graph.onnx", &g, &w);
+    size_t fc1 = 0;
+    while (strcmp(w.t[fc1].name, "fc1.weight"))
+        fc1++;
+    struct runner_tensor t = w.t[fc1];
+    uint64_t shape[] = {512, 64};
+    w.t[fc1].shape = shape;
+    refused(SPEC_ONNX, &src, -EINVAL, "wants \"fc1.weight\" as f32 [64,512], the version has f32 [512,64]");
+    w.t[fc1] = t;
+    w.t[fc1].dtype = DTYPE_F64;
+    refused(SPEC_ONNX, &src, -EINVAL, "the version has f64 [64,512]");
+    w.t[fc1] = t;
+    w.t[fc1].name = "fc9.weight";
+    refused(SPEC_ONNX, &src, -EINVAL, "no tensor \"fc1.weight\" (1 of the graph's 14 are missing)");
+    w.t[fc1] = t;
+
+    /* prefixes of wrappers */
+    char names[64][80];
+    for (size_t i = 0; i < w.l.ntensors; i++) {
+        snprintf(names[i], sizeof names[i], "module._orig_mod.%s", w.t[i].name);
+        w.t[i].name = names[i];
+    }
+    struct runner *r = NULL;
+    ck_assert_msg(runner_open(SPEC_ONNX, &src, &r) == 0, "%s", fail_text());
+    compare(r, &none, "digits", "v1-baseline", digits, 10, 2e-5);
+    runner_close(r);
+    w.t[fc1 ? 0 : 1].name = "fc1.weight"; /* now two tensors may be it */
+    refused(SPEC_ONNX, &src, -EINVAL, "");
+    file_close(&g), file_close(&w);
+}
+END_TEST
+
+/* The answer of a tiny graph to each of n inputs (JSON), as numbers of one column, or NaN where it must fail.
+ */
+static void tiny(const char *name, const struct spec_model *m, const char *const *inputs, size_t n,
+                 size_t width, const double *want)
+{
+    char path[128];
+    json_t *in[8];
+    struct runner_answer a[8];
+    snprintf(path, sizeof path, D "onnx/%s.onnx", name);
+    struct runner *r = open_files(SPEC_ONNX, path, NULL, m);
+    for (size_t i = 0; i < n; i++)
+        ck_assert_ptr_nonnull(in[i] = json_loads(inputs[i], JSON_DECODE_ANY, NULL));
+    ck_assert_msg(runner_predict(r, (const json_t *const *)in, n, a) == 0, "%s: %s", name, fail_text());
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_msg(isnan(want[i * width]) == (a[i].error != NULL), "%s %s: %s", name, inputs[i],
+                      a[i].error ? a[i].error : "no error");
+        for (size_t j = 0; !a[i].error && j < width; j++) {
+            ck_assert_uint_eq(a[i].width, width);
+            ck_assert_msg(fabs(a[i].values[j] - want[i * width + j]) < 1e-3, "%s %s: %g", name, inputs[i],
+                          a[i].values[j]);
+        }
+        runner_answer_fini(&a[i]);
+        json_decref(in[i]);
+    }
+    runner_close(r);
+}
+#define TINY(name, m, n, width, inputs, ...) \
+    tiny(name, m, (const char *const[])inputs, n, width, (const double[]){__VA_ARGS__})
+#define IN(...)     \
+    {               \
+        __VA_ARGS__ \
+    }
+
+START_TEST(any_signature)
+{
+    need(SPEC_ONNX);
+    TINY("columns", NULL, 4, 1,
+         IN("{\"amount\":3,\"country\":\"FR\"}", "{\"country\":\"ES\",\"amount\":[0.5]}", "{\"amount\":3}",
+            "{\"amount\":1,\"country\":7}"),
+         31, 5, NAN, NAN);
+    struct spec_model renamed = {
+        .inputs = (struct spec_input[]){{"country", (const char *[]){"input.card.country"}, 1, 0}},
+        .ninputs = 1};
+    TINY("columns", &renamed, 1, 1, IN("{\"amount\":1,\"card\":{\"country\":\"DE\"}}"), 12);
+    /* lengths mixed in one call; id 9 fails in the engine and takes no other row of its length with it */
+    TINY("tokens", NULL, 7, 1,
+         IN("{\"ids\":[0,1]}", "{\"ids\":[3]}", "{\"ids\":[2,2]}", "{\"ids\":[9,0]}", "{\"ids\":[0,1,2,3]}",
+            "[3,3]", "{\"ids\":[0.5,1]}"),
+         1.5, 8, 4, NAN, 3.75, 8, NAN);
+    TINY("one", NULL, 3, 2, IN("{\"x\":[1,2]}", "[3,4]", "[1]"), 2, 4, 6, 8, NAN, NAN);
+    TINY("pair", NULL, 3, 2, IN("[1,2]", "[3,4]", "[5,6]"), 2, 4, 6, 8, 10, 12);
+    TINY("bare", NULL, 3, 2, IN("[1,2]", "[3,4]", "[5,6]"), 2, 4, 6, 8, 10, 12);
+    struct spec_model q = {.output = "q"}, i = {.output = "i"};
+    TINY("half", &q, 2, 2, IN("[0,0]", "[1.0,70000]"), .5, .5, NAN, NAN);
+    TINY("half", &q, 1, 2, IN("[1,3]"), .1192, .8808);
+    TINY("half", &i, 2, 1, IN("[0,1]", "[7,5]"), 1, 0);
+}
+END_TEST
+
+START_TEST(what_a_graph_says_of_itself)
+{
+    need(SPEC_ONNX);
+    struct spec_model q = {.output = "q"};
+    struct runner *r = open_files(SPEC_ONNX, D "onnx/half.onnx", NULL, &q);
+    const struct runner_signature *s = runner_signature(r);
+    ck_assert_str_eq(s->producer, "Softmax"); /* through the reshape */
+    ck_assert_uint_eq(s->nlabels, 2);
+    ck_assert_str_eq(s->labels[1], "yes");
+    struct out o = {0};
+    feed_port_text(&s->inputs[0], &o);
+    ck_assert_str_eq(out_cstr(&o), "\"x\" f16 [?,2]");
+    out_fini(&o);
+    runner_close(r);
+    struct file f;
+    file_open(D "onnx/half.onnx", 0, &f);
+    struct runner_source src = source("half.onnx", &f, NULL);
+    refused(SPEC_ONNX, &src, -EINVAL, "2 outputs (q, i): set models[].output");
+    struct spec_model wrong = {
+        .inputs = (struct spec_input[]){{"z", (const char *[]){"z"}, 1, 0}}, .ninputs = 1, .output = "q"};
+    src.spec = &wrong;
+    refused(SPEC_ONNX, &src, -EINVAL, "names \"z\"");
+    file_close(&f);
+    file_open(D "onnx/reads_a_file.onnx", 0, &f);
+    src = source("m.onnx", &f, NULL);
+    refused(SPEC_ONNX, &src, -EBADMSG, "keeps its data in another file");
+    file_close(&f);
+}
+END_TEST
+
+START_TEST(texts_come_out)
+{
+    need(SPEC_ONNX);
+    struct runner *r = open_files(SPEC_ONNX, D "onnx/texts.onnx", NULL, NULL);
+    json_t *in[] = {json_integer(1), json_integer(0), json_integer(5)};
+    static const char *const want[] = {"dog", "cat", "neither"};
+    struct runner_answer a[3];
+    ck_assert_int_eq(runner_predict(r, (const json_t *const *)in, 3, a), 0);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_str_eq(a[i].text, want[i]);
+        ck_assert_ptr_null(a[i].values);
+        runner_answer_fini(&a[i]);
+        json_decref(in[i]);
+    }
+    runner_close(r);
+}
+END_TEST
+
+START_TEST(damaged_models)
+{
+    need(SPEC_ONNX);
+    need(SPEC_XGBOOST);
+    struct file g, b;
+    file_open(D "switch/v3-network/model.onnx", 0, &g);
+    file_open(D "diabetes/v2-shallow/model.ubj", 0, &b);
+    struct runner_source src = source("m", &g, NULL);
+    for (size_t n = 0; n < g.n; n += 1 + g.n / 97) { /* never opens, never crashes */
+        struct runner *r = NULL;
+        src.model = memcpy(malloc(n ? n : 1), g.p, n); /* exactly so long: ASan watches */
+        src.model_len = n;
+        ck_assert_msg(runner_open(SPEC_ONNX, &src, &r) < 0, "%zu bytes", n);
+        free((void *)(uintptr_t)src.model);
+    }
+    src = source("m", &b, NULL);
+    src.model = "not a booster";
+    src.model_len = 13;
+    refused(SPEC_XGBOOST, &src, -EBADMSG, "m: XGBoost: ");
+    struct spec_model m = {.output = "nope"};
+    src = source("m", &g, NULL);
+    src.spec = &m;
+    refused(SPEC_ONNX, &src, -EINVAL, "no output \"nope\" (there are: probabilities)");
+    refused(SPEC_PYTHON, &src, -ENOTSUP, "python");
+    file_close(&g), file_close(&b);
+}
+END_TEST
+
+struct job {
+    struct runner *r;
+    const struct rows *rows;
+    struct runner_answer *a;
+    int err;
+};
+
+static void *work(void *arg)
+{
+    struct job *j = arg;
+    j->err = runner_predict(j->r, j->rows->input, j->rows->n, j->a);
+    return NULL;
+}
+
+START_TEST(threads_share_a_runner)
+{
+    static const char *const models[][3] = {{D "digits/selfcontained/model.onnx", "digits", "o"},
+                                            {D "breast_cancer/v2-60-rounds/model.ubj", "breast_cancer", "x"}};
+    for (int m = 0; m < 2; m++) {
+        enum spec_engine e = models[m][2][0] == 'o' ? SPEC_ONNX : SPEC_XGBOOST;
+        struct runner *r = open_files(e, models[m][0], NULL, NULL);
+        struct rows rows;
+        rows_read(models[m][1], &rows);
+        struct job job[3];
+        pthread_t t[3];
+        for (int i = 0; i < 3; i++) {
+            job[i] = (struct job){r, &rows, calloc(rows.n, sizeof(struct runner_answer)), 0};
+            ck_assert_int_eq(pthread_create(&t[i], NULL, work, &job[i]), 0);
+        }
+        for (int i = 0; i < 3; i++) {
+            pthread_join(t[i], NULL);
+            ck_assert_int_eq(job[i].err, 0);
+        }
+        for (int i = 2; i >= 0; i--) {
+            for (size_t k = 0; k < rows.n; k++) {
+                ck_assert_mem_eq(job[i].a[k].values, job[0].a[k].values, job[0].a[k].width * sizeof(double));
+                runner_answer_fini(&job[i].a[k]);
+            }
+            free(job[i].a);
+        }
+        rows_fini(&rows);
+        runner_close(r);
+    }
+}
+END_TEST
+
+START_TEST(a_missing_engine_is_a_sentence)
+{
+    setenv("MODELFS_ONNXRUNTIME", "/nowhere/libonnxruntime.so.1", 1);
+    setenv("MODELFS_XGBOOST", "/nowhere/libxgboost.so", 1);
+    struct runner_source src = {.name = "m", .model = "", .model_len = 0};
+    refused(SPEC_ONNX, &src, -ENOTSUP, "ONNX Runtime");
+    ck_assert_str_ne(fail_hint_text(), "");
+    refused(SPEC_XGBOOST, &src, -ENOTSUP, "XGBoost");
+    const char *f;
+    ck_assert_int_eq(runner_fingerprint(SPEC_ONNX, &f), -ENOTSUP);
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *s = suite_create("runner");
+    TCase *t = tcase_create("all");
+    tcase_set_timeout(t, 120);
+    tcase_add_test(t, graph_and_weights);
+    tcase_add_test(t, self_contained);
+    tcase_add_test(t, boosters);
+    tcase_add_test(t, one_spec_two_engines);
+    tcase_add_test(t, order_does_not_matter);
+    tcase_add_test(t, rows_that_do_not_fit);
+    tcase_add_test(t, one_bad_row);
+    tcase_add_test(t, weights_that_do_not_fit);
+    tcase_add_test(t, any_signature);
+    tcase_add_test(t, what_a_graph_says_of_itself);
+    tcase_add_test(t, texts_come_out);
+    tcase_add_test(t, damaged_models);
+    tcase_add_test(t, threads_share_a_runner);
+    tcase_add_test(t, a_missing_engine_is_a_sentence);
+    suite_add_tcase(s, t);
+    return s;
+}
