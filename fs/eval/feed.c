@@ -241,58 +241,74 @@ static const struct spec_input *entry_for(const struct spec_model *m, const char
     return NULL;
 }
 
-/* The value as one JSON value: what is found is borrowed; a stacked list is built. The caller decrefs. */
-static int find(const json_t *input, const struct spec_model *m, const struct feed_port *port, int only,
-                json_t **ret)
+static int absent(const struct feed_port *port, const char *field)
 {
-    const struct spec_input *in = entry_for(m, port->name);
-    if (in && in->stacked) {
-        json_t *list = json_array();
-        for (size_t i = 0; list && i < in->nfields; i++) {
-            const json_t *v = feed_field(input, in->fields[i]);
-            if (!v) {
-                json_decref(list);
-                return fail(-EINVAL, "input \"%s\": the row has no \"%s\"", port->name, in->fields[i]);
-            }
-            if (json_array_append(list, (json_t *)v)) {
-                json_decref(list);
-                list = NULL;
-            }
-        }
-        *ret = list;
-        return list ? 0 : -ENOMEM;
-    }
+    return fail(-EINVAL, "input \"%s\": the row has no \"%s\"", port->name, field);
+}
+
+/* Where the value is. It is only borrowed, its reference count left alone: threads share rows. */
+static const json_t *find(const json_t *input, const struct spec_input *in, const struct feed_port *port,
+                          int only)
+{
     const json_t *v = feed_field(input, in ? in->fields[0] : port->name);
-    if (!v && !in && only) {
-        v = json_object_get(input, "x");
-        if (!v && json_object_size(input) == 1)
-            v = json_object_iter_value(json_object_iter((json_t *)input));
-        if (!v && !json_is_object(input))
-            v = input;
-    }
-    if (!v)
-        return fail(-EINVAL, "input \"%s\": the row has no \"%s\"", port->name,
-                    in ? in->fields[0] : port->name);
-    *ret = json_incref((json_t *)v);
+    if (v || in || !only)
+        return v;
+    if ((v = json_object_get(input, "x")))
+        return v;
+    if (json_object_size(input) == 1)
+        return json_object_iter_value(json_object_iter((json_t *)input));
+    return json_is_object(input) ? NULL : input;
+}
+
+static int allocate(const struct feed_port *port, struct feed_value *r)
+{
+    size_t each = port->dtype == DTYPE_NONE ? sizeof(char *) : dtype_size(port->dtype), bytes;
+    if (__builtin_mul_overflow(r->count, each, &bytes) || !(r->data = malloc(bytes ? bytes : 1)))
+        return -ENOMEM;
     return 0;
+}
+
+/* Several fields side by side, each one number (or text). */
+static int stack(const json_t *input, const struct spec_input *in, const struct feed_port *port, int batch,
+                 int nan_ok, struct feed_value *r)
+{
+    size_t at = 0;
+    *r = (struct feed_value){.rank = 1, .shape = {in->nfields}};
+    int err = fit(port, batch, r);
+    if (!err)
+        err = allocate(port, r);
+    for (size_t i = 0; !err && i < in->nfields; i++) {
+        const json_t *v = feed_field(input, in->fields[i]);
+        if (!v)
+            err = absent(port, in->fields[i]);
+        else if (json_is_array(v))
+            err = fail(-EINVAL, "input \"%s\": \"%s\" is a list", port->name, in->fields[i]);
+        else
+            err = fill(v, port, nan_ok, r, &at);
+    }
+    return err;
+}
+
+static int single(const json_t *input, const struct spec_input *in, const struct feed_port *port, int only,
+                  int batch, int nan_ok, struct feed_value *r)
+{
+    size_t at = 0;
+    const json_t *v = find(input, in, port, only);
+    int err = v ? shape_of(v, port, 0, r, 0) : absent(port, in ? in->fields[0] : port->name);
+    if (!err)
+        err = fit(port, batch, r);
+    if (!err)
+        err = allocate(port, r);
+    return err ? err : fill(v, port, nan_ok, r, &at);
 }
 
 int feed_convert(const json_t *input, const struct spec_model *m, const struct feed_port *port, int only,
                  int batch, int nan_ok, struct feed_value *ret)
 {
-    json_t *v = NULL;
+    const struct spec_input *in = entry_for(m, port->name);
     struct feed_value r = {0};
-    size_t each = port->dtype == DTYPE_NONE ? sizeof(char *) : dtype_size(port->dtype), at = 0, bytes;
-    int err = find(input, m, port, only, &v);
-    if (!err)
-        err = shape_of(v, port, 0, &r, 0);
-    if (!err)
-        err = fit(port, batch, &r);
-    if (!err && (__builtin_mul_overflow(r.count, each, &bytes) || !(r.data = malloc(bytes ? bytes : 1))))
-        err = -ENOMEM;
-    if (!err)
-        err = fill(v, port, nan_ok, &r, &at);
-    json_decref(v);
+    int err = in && in->stacked ? stack(input, in, port, batch, nan_ok, &r)
+                                : single(input, in, port, only, batch, nan_ok, &r);
     if (err)
         free(r.data);
     else

@@ -93,7 +93,7 @@ enum dtype graph_dtype(int32_t t)
         [6] = DTYPE_I32,      [7] = DTYPE_I64,     [9] = DTYPE_BOOL, [10] = DTYPE_F16,  [11] = DTYPE_F64,
         [12] = DTYPE_U32,     [13] = DTYPE_U64,    [14] = DTYPE_C64, [15] = DTYPE_C128, [16] = DTYPE_BF16,
         [17] = DTYPE_F8_E4M3, [19] = DTYPE_F8_E5M2};
-    return t > 0 && (size_t)t < sizeof types / sizeof *types ? types[t] : DTYPE_NONE;
+    return (uint32_t)t < sizeof types / sizeof *types ? types[t] : DTYPE_NONE; /* types[0] is DTYPE_NONE */
 }
 
 int32_t graph_onnx_type(enum dtype t)

@@ -458,6 +458,29 @@ START_TEST(any_signature)
 }
 END_TEST
 
+/* A batch holds 2 to 32 rows, whatever was asked for. */
+START_TEST(batches)
+{
+    need(SPEC_ONNX);
+    struct runner *r = open_files(SPEC_ONNX, D "onnx/size.onnx", NULL, NULL);
+    json_t *zero = json_integer(0);
+    const json_t *in[65];
+    struct runner_answer a[65];
+    for (size_t i = 0; i < 65; i++)
+        in[i] = zero;
+    for (size_t n = 1; n <= 65; n++) {
+        ck_assert_int_eq(runner_predict(r, in, n, a), 0);
+        for (size_t i = 0; i < n; i++) {
+            size_t together = n - i / 32 * 32;
+            ck_assert_double_eq(a[i].values[0], together >= 32 ? 32 : together == 1 ? 2 : (double)together);
+            runner_answer_fini(&a[i]);
+        }
+    }
+    json_decref(zero);
+    runner_close(r);
+}
+END_TEST
+
 START_TEST(what_a_graph_says_of_itself)
 {
     need(SPEC_ONNX);
@@ -607,6 +630,7 @@ Suite *unit_suite(void)
     tcase_add_test(t, one_bad_row);
     tcase_add_test(t, weights_that_do_not_fit);
     tcase_add_test(t, any_signature);
+    tcase_add_test(t, batches);
     tcase_add_test(t, what_a_graph_says_of_itself);
     tcase_add_test(t, texts_come_out);
     tcase_add_test(t, damaged_models);

@@ -202,6 +202,27 @@ START_TEST(bootstrap_agrees_with_its_p)
 }
 END_TEST
 
+/* As many of the 2000 replicates at or below 0 as asked for, the others above. */
+static double below(void *ctx, const double *times)
+{
+    int *left = ctx;
+    (void)times;
+    return --*left >= 0 ? -*left : 1;
+}
+
+START_TEST(bootstrap_at_the_edge)
+{
+    struct stats_boot b = {.n = 50, .seed = 1, .level = .95};
+    struct stats_boot_result x;
+    int k = 49; /* p = 2 (1 + 49) / 2001 */
+    ck_assert_int_eq(stats_bootstrap(&b, below, &k, &x), 1);
+    ck_assert(x.p == 100. / 2001 && x.p <= .05 && x.ci.lo > 0);
+    k = 50;
+    ck_assert_int_eq(stats_bootstrap(&b, below, &k, &x), 1);
+    ck_assert(x.p == 102. / 2001 && x.p > .05 && x.ci.lo <= 0 && x.used == 2000);
+}
+END_TEST
+
 START_TEST(bootstrap_of_groups)
 {
     /* ten rows a group, all alike: the groups are what varies, so the interval is wider than that of rows */
@@ -284,6 +305,7 @@ Suite *unit_suite(void)
     tcase_add_test(t, random_numbers_are_the_published_ones);
     tcase_add_test(t, bootstrap_of_a_mean);
     tcase_add_test(t, bootstrap_agrees_with_its_p);
+    tcase_add_test(t, bootstrap_at_the_edge);
     tcase_add_test(t, bootstrap_of_groups);
     tcase_add_test(t, bootstrap_undefined);
     tcase_add_test(t, words);

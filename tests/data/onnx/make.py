@@ -15,7 +15,7 @@ def value(name, kind, shape):
 
 def model(name, nodes, inputs, outputs, inits=(), metadata=None):
     graph = helper.make_graph(nodes, name, inputs, outputs, [numpy_helper.from_array(a, n) for n, a in inits])
-    m = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14), helper.make_opsetid("ai.onnx.ml", 2)],
+    m = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15), helper.make_opsetid("ai.onnx.ml", 2)],
                           producer_name="make.py", ir_version=7)
     helper.set_model_props(m, metadata or {})
     save(m, os.path.join(HERE, name + ".onnx"))
@@ -39,6 +39,10 @@ model("tokens", [node("Gather", ["table", "ids"], ["e"]), node("ReduceMean", ["e
 # no batch but one row; two rows exactly; no batch dimension at all
 for name, shape, out in ("one", [1, 2], [1, 2]), ("pair", [2, 2], [2, 2]), ("bare", [2], [2]):
     model(name, [node("Add", ["x", "x"], ["y"])], [value("x", F, shape)], [value("y", F, out)])
+
+# how many rows ran together: x + the size of the batch
+model("size", [node("Shape", ["x"], ["s"], start=0, end=1), node("Cast", ["s"], ["f"], to=F), node("Add", ["x", "f"], ["y"])],
+      [value("x", F, ["n"])], [value("y", F, ["n"])])
 
 # half precision in and out; names of the classes in the metadata; a softmax behind a reshape; two outputs
 model("half", [node("Softmax", ["x"], ["p"]), node("Reshape", ["p", "shape"], ["q"]), node("ArgMax", ["x"], ["i"], axis=1)],
