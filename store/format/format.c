@@ -10,6 +10,7 @@ static int (*const parsers[])(const struct input *, struct arena *, struct layou
     safetensors_parse,
     pt_parse,
     onnx_parse,
+    xgboost_parse,
 };
 
 const char *format_name(enum format f)

@@ -109,7 +109,8 @@ int xgboost_parse(const struct input *in, struct arena *a, struct layout *ret);
  *               "trees":[{"digest":"<32 hex of SHA-256 over the tree's content>","nodes":n,"leaves":n,"depth":n,
  *                         "class":tree_info}],
  *               "gain":{"<feature index>":[sum of split gain, sum of cover, splits]}}
- *              Every tree's child indices are checked to be in range and acyclic; a booster that fails is malformed.
+ *              Equal from JSON and UBJSON but for the encoding. Every index that predicting follows is checked (children,
+ *              features, categories, classes; no cycles); a booster that fails is malformed.
  */
 /* clang-format on */
 

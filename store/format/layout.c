@@ -4,6 +4,8 @@
 #include "store/base/fail.h"
 #include "store/base/utf8.h"
 #include <errno.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,6 +148,66 @@ void layout_string(struct out *o, const char *s, size_t n)
         }
     }
     out_char(o, '"');
+}
+
+void layout_number(struct out *o, double x)
+{
+    char buf[40];
+    if (!isfinite(x)) {
+        out_str(o, "null");
+        return;
+    }
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(buf, sizeof buf, "%.*g", digits, x);
+        if (strtod(buf, NULL) == x)
+            break;
+    }
+    out_str(o, buf);
+}
+
+static void members(struct out *o, const json_t *v)
+{
+    const char *key, *comma = "";
+    json_t *item;
+    json_object_foreach((json_t *)v, key, item)
+    {
+        out_str(o, comma);
+        layout_string(o, key, strlen(key));
+        out_char(o, ':');
+        layout_value(o, item);
+        comma = ",";
+    }
+}
+
+void layout_value(struct out *o, const json_t *v)
+{
+    switch (json_typeof(v)) {
+    case JSON_OBJECT:
+        out_char(o, '{');
+        members(o, v);
+        out_char(o, '}');
+        break;
+    case JSON_ARRAY:
+        out_char(o, '[');
+        for (size_t i = 0; i < json_array_size(v); i++) {
+            if (i)
+                out_char(o, ',');
+            layout_value(o, json_array_get(v, i));
+        }
+        out_char(o, ']');
+        break;
+    case JSON_STRING:
+        layout_string(o, json_string_value(v), json_string_length(v));
+        break;
+    case JSON_INTEGER:
+        out_printf(o, "%lld", (long long)json_integer_value(v));
+        break;
+    case JSON_REAL:
+        layout_number(o, json_real_value(v));
+        break;
+    default:
+        out_str(o, json_is_null(v) ? "null" : json_is_true(v) ? "true" : "false");
+    }
 }
 
 /* What jansson 2.14 takes from malloc for each: an object and its first buckets, an array and its first

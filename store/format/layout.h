@@ -23,6 +23,12 @@ int layout_count(const struct input *in, const char *name, const uint64_t *shape
 /* Copies the text into the arena as the structure document (after an error of o: its error). */
 int layout_structure(struct arena *a, struct out *o, struct layout *ret);
 
+/* Writes a value so that every reader gets it back: integers whole, reals in the fewest of 15 to 17 digits,
+ * objects in the order they were made. (The canonical form rounds integers to doubles and writes reals below
+ * 1e21 as integers that need not fit 64 bits.) */
+void layout_value(struct out *o, const json_t *v);
+void layout_number(struct out *o, double x); /* null when not finite */
+
 /* A JSON string; bytes that are not UTF-8, and NUL, become U+FFFD. */
 void layout_string(struct out *o, const char *s, size_t n);
 

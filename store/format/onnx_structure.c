@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/format/onnx_structure.h"
-#include "store/base/canon.h"
 #include "store/base/fail.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -240,7 +239,7 @@ static int put_map(struct onnx *o, const char *key, struct proto_range model, ui
         return layout_nomem(o->proto.buffer.in);
     int r = proto_each(&o->proto, model, number, put_entry, o);
     out_printf(&o->text, ",\"%s\":", key);
-    canon_format(o->map, &o->text);
+    layout_value(&o->text, o->map);
     json_decref(o->map);
     return r < 0 ? r : onnx_structure_check(o);
 }

@@ -8,7 +8,6 @@
  *
  * A tensor's name is the path of dict keys and list indices to it, joined by dots.
  */
-#include "store/base/canon.h"
 #include "store/base/fail.h"
 #include "store/format/layout.h"
 #include "store/format/pickle.h"
@@ -174,7 +173,7 @@ static int structure(struct walk *w, const struct pickle *root, struct layout *r
 {
     struct out o = {0};
     out_printf(&o, "{\"root\":\"%s\",\"values\":", root->kind == PICKLE_DICT ? "dict" : "object");
-    canon_format(w->values, &o);
+    layout_value(&o, w->values);
     if (w->left_out)
         out_printf(&o, ",\"values_left_out\":%u", w->left_out);
     out_printf(&o, ",\"strided\":%u}", w->strided);

@@ -7,7 +7,6 @@
  *            {"__metadata__": {string: string}, name: {"dtype", "shape", "data_offsets": [from, to]}, …}
  *   data   : the tensors' ranges cover it exactly, in some order, without holes or overlaps
  */
-#include "store/base/canon.h"
 #include "store/base/fail.h"
 #include "store/format/layout.h"
 #include <errno.h>
@@ -126,7 +125,7 @@ static int metadata_of(const struct input *in, struct arena *a, const json_t *me
     struct out o = {0};
     out_str(&o, "{\"metadata\":");
     if (meta)
-        canon_format(meta, &o);
+        layout_value(&o, meta);
     else
         out_str(&o, "{}");
     out_char(&o, '}');

@@ -100,11 +100,13 @@ START_TEST(reads_tensors_and_values)
                 "lr") "F0.5\n"
                       "I7\n"
                       "]("
-                      "I1\n" KEY("x") "e" KEY("on") "I01\n" KEY("inf") "Finf\n" KEY(
-                          "big") "L123456789012345678901234567890L\n"
-                                 "u" KEY("p") "ctorch._utils\n_rebuild_parameter\n(" TENSOR("g7\n", "3", "(t",
-                                                                                            "(t") "I01\nNtR"
-                                                                                                  "u.";
+                      "I1\n" KEY("x") "e" KEY("on") "I01\n" KEY("inf") "Finf\n" KEY("far") "F1.5e19\n" KEY(
+                          "seed") "I9223372036854775807\n" KEY("big") "L123456789012345678901234567890L\n"
+                                                                      "u" KEY("p") "ctorch._utils\n_rebuild_"
+                                                                                   "parameter\n(" TENSOR(
+                                                                                       "g7\n", "3", "(t",
+                                                                                       "(t") "I01\nNtR"
+                                                                                             "u.";
     struct out o = archive(pickle, sizeof pickle - 1, 16);
     struct arena a = {0};
     struct layout l = formats_parse("model.bin", o.p, o.n, &a);
@@ -122,8 +124,9 @@ START_TEST(reads_tensors_and_values)
     t = formats_tensor(&l, "p");
     ck_assert(t->flags == TENSOR_VIEW && t->off == w->off + 12 && t->rank == 0 && t->count == 1);
     ck_assert_str_eq(l.structure,
-                     "{\"root\":\"dict\",\"values\":{\"opt.7.0\":1,\"opt.7.1\":\"x\",\"opt.inf\":"
-                     "\"Infinity\",\"opt.lr\":0.5,\"opt.on\":true},\"strided\":1}");
+                     "{\"root\":\"dict\",\"values\":{\"opt.lr\":0.5,\"opt.7.0\":1,\"opt.7.1\":\"x\","
+                     "\"opt.on\":true,\"opt.inf\":\"Infinity\",\"opt.far\":1.5e+19,"
+                     "\"opt.seed\":9223372036854775807},\"strided\":1}");
     arena_fini(&a);
     out_fini(&o);
 }
