@@ -84,16 +84,18 @@ int repo_text_find(struct repo *r, const struct digest *key, const struct text *
  */
 struct text_ask {
     void (*done)(struct text_ask *ask, int err, const char *why, const struct text *t);
-    struct text_job *job; /* internal */
-    struct text_ask *next;
+    struct text_ask *next; /* internal */
 };
 int repo_text_ask(struct repo *r, const struct report *rep, const struct version *a, const struct version *b,
                   const char *name, struct text_ask *ask, const struct text **ret);
 int repo_text_cancel(struct repo *r, struct text_ask *ask);
-/* Why the last rendering of this report with its present inputs, or the last text offered for a configuration
- * (repo_config), failed: one line in ret. -ENOENT: it did not. */
-int repo_text_failure(struct repo *r, const struct digest *key, struct out *ret);
-int repo_config_failure(struct repo *r, const char *name, struct out *ret);
+/* Why the last rendering of this report, or the last text offered for a configuration (repo_config), failed:
+ * one line. -ENOENT: it did not. */
+int repo_text_failure(struct repo *r, const struct report *rep, const struct version *a,
+                      const struct version *b, const char *name, const struct text **ret);
+int repo_config_failure(struct repo *r, const char *name, const struct text **ret);
+/* A configuration as it was written; -ENOENT: never. */
+int repo_config_text(struct repo *r, const char *name, const struct text **ret);
 const struct text *text_ref(const struct text *t);
 void text_unref(const struct text *t); /* NULL is fine */
 

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Texts that exist: the most recently used in memory, more of them as files. The store room of fs/texts.c. */
+#pragma once
+#include "fs/repo.h"
+
+struct keep;
+int keep_open(const char *dir, struct keep **ret); /* dir NULL: no files */
+void keep_close(struct keep *k);
+int keep_find(struct keep *k, const struct digest *key, const struct text **ret); /* -ENOENT */
+/* Takes the bytes of o. A file that cannot be written is no failure: the text is in memory. */
+int keep_add(struct keep *k, const struct digest *key, struct out *o, int file, const struct text **ret);
