@@ -30,6 +30,7 @@ struct place_attr {
     int size_is_guess; /* a slow report that is not rendered yet: the true size is known once it is open */
     int64_t mtime_ns;
     int immutable;         /* what this name means never changes: the kernel may keep it */
+    int frozen;            /* of a directory: nor do the names in it */
     uint64_t ino;          /* stable: from the digests of what it is */
     struct digest content; /* names the content; equal digests are equal bytes; zero for appendable files */
 };
@@ -43,6 +44,8 @@ int tree_walk(struct repo *r, const char *path, int follow,
 int tree_list(struct repo *r, const struct place *dir,
               int (*each)(void *ctx, const char *name, const struct place *p), void *ctx);
 int tree_attr(struct repo *r, const struct place *p, struct place_attr *ret);
+/* What of tree_attr costs nothing. */
+enum place_kind tree_kind(const struct place *p, uint64_t *ret_ino);
 int tree_link(struct repo *r, const struct place *p, struct out *ret);
 
 /* Reads a file's bytes from anywhere; reports are rendered. For the mount and `cat` alike. */
@@ -56,13 +59,16 @@ int content_open(struct repo *r, const struct place *p, int (*stop)(void *ctx), 
  */
 struct content_wait {
     void (*done)(struct content_wait *w, int err, struct content *c);
-    struct text_ask ask; /* internal */
+    struct text_ask ask; /* internal, as what follows */
+    struct digest content;
 };
 int content_ask(struct repo *r, const struct place *p, struct content_wait *w, struct content **ret);
 int content_cancel(struct repo *r, struct content_wait *w);
 uint64_t content_size(const struct content *c);
-/* The file of the store that it is, for prefetching; NULL where it is none. */
-const struct manifest_file *content_file(const struct content *c);
+/* The file of the store where the bytes from off on are, and where in it, for prefetching; NULL: a text. */
+const struct manifest_file *content_file(const struct content *c, uint64_t off, uint64_t *ret_off);
+/* Both are texts, and c begins with all of what old is. */
+int content_extends(const struct content *c, const struct content *old);
 int64_t content_read(struct content *c, uint64_t off, void *p, size_t n);
 void content_close(struct content *c);
 

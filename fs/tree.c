@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The map of the mount. <x> stands for every name that its row's `names` knows. */
+#include "fs/node.h"
+#include "store/base/fail.h"
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+static const struct node table[] = {
+    {"/", .doc = "one model: its versions, what changed between them, and how well they do"},
+    {"/README.txt", .report = &report_readme},
+    {"/<version>", .names = &names_version, .doc = "the files of a version, byte for byte as committed"},
+    {"/<version>/<file>", .names = &names_file, .deep = 1, .doc = "a file or folder as committed"},
+    {"/latest", .names = &names_latest, .link = "", .doc = "the newest version"},
+    {"/tags", .write = WRITE_TAGS,
+     .doc = "names for versions; ln -sfn ../v4 tags/prod moves one, rm removes it"},
+    {"/tags/<tag>", .names = &names_tag, .link = "../", .doc = "the version that the tag names"},
+    {"/log.txt", .report = &report_log},
+
+    {"/tensors", .doc = "every tensor as a NumPy array"},
+    {"/tensors/<version>", .names = &names_version, .doc = "the tensors of a version"},
+    {"/tensors/<version>/<tensor>.npy", .names = &names_tensor, .doc = "one tensor, for numpy.load"},
+    {"/tensors/<version>/<file>", .names = &names_tensor_dir,
+     .doc = "the tensors of one file whose names other files have too"},
+    {"/tensors/<version>/<file>/<tensor>.npy", .names = &names_tensor, .doc = "one tensor, for numpy.load"},
+
+    {"/diff", .doc = "one version against another: each against its parents; other pairs when asked for"},
+    {"/diff/<pair>", .names = &names_pair, .doc = "what changed from the first to the second"},
+    {"/diff/<name>..<name>", .names = &names_alias, .link = "",
+     .doc = "the pair that tags, latest or digests mean now"},
+
+    {"/eval", .write = WRITE_WHOLE, .doc = "the evaluation set and the results of every version on it"},
+    {"/eval/examples.jsonl", .report = &report_eval_examples, .write = WRITE_APPEND},
+    {"/eval/rejected.jsonl", .report = &report_eval_rejected},
+    {"/eval/unlabelled.jsonl", .report = &report_eval_unlabelled},
+    {"/eval/log.jsonl", .report = &report_eval_log},
+    {"/eval/spec.json", .config = "spec.json", .write = WRITE_WHOLE,
+     .doc = "what evaluating means here; write it as a whole"},
+    {"/eval/graph.onnx", .config = "graph.onnx", .write = WRITE_WHOLE,
+     .doc = "the graph for weights that come without one; write it as a whole"},
+};
+
+enum { ROWS = sizeof table / sizeof *table };
+static_assert((int)ROWS <= (int)NODE_MAX, "node.c has no room for so many rows");
+
+const struct node *tree_table(size_t *ret_n)
+{
+    *ret_n = ROWS;
+    return table;
+}
+
+void tree_rows(void (*each)(void *ctx, const char *path, const char *doc), void *ctx)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        each(ctx, table[i].path, node_doc(&table[i]));
+}
+
+int tree_verify(void)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        const struct node *n = &table[i];
+        int named = node_component(n)[0] == '<';
+        if (i > 0 && (!node_parent(n) || node_parent(n) > n))
+            return fail(-EINVAL, "%s: its folder is no row above it", n->path);
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(n->path, table[k].path) == 0)
+                return fail(-EINVAL, "%s: twice in the table", n->path);
+        if (!*node_doc(n))
+            return fail(-EINVAL, "%s: says nothing about itself", n->path);
+        if (named && !n->names)
+            return fail(-EINVAL, "%s: nothing tells what it stands for", n->path);
+        if (n->report && n->report->slow && n->report->inputs & INPUT_LIVE)
+            return fail(-EINVAL, "%s: a live report must be quick", n->path);
+    }
+    return 0;
+}
