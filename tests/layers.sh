@@ -9,7 +9,7 @@ find tools fs store -name '*.[ch]' -print0 2>/dev/null | xargs -0 -r grep -HnE '
     BEGIN {
         split("store/base store/format store fs/diff fs/eval fs/report fs tools", order, " ")
         for (i in order) rank[order[i]] = i + 0
-        only["fuse_lowlevel.h"] = "^fs/fuse[^/]*[.]c$"
+        only["fuse_lowlevel.h"] = "^fs/fuse[^/]*[.][ch]$"
         only["rocksdb/c.h"] = "^store/db[^/]*[.]c$"
         only["zstd.h"] = only["zdict.h"] = only["zstd_errors.h"] = "^store/codec[^/]*[.]c$"
         only["onnxruntime_c_api.h"] = only["xgboost/c_api.h"] = "^fs/eval/runner_[^/]*[.]c$"
