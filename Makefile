@@ -28,20 +28,22 @@ TOOL_SRC := $(wildcard tools/*.c)
 UNIT_SRC := $(filter-out tests/unit/unit.c,$(wildcard tests/unit/test_*.c))
 obj       = $(patsubst %.c,$(B)/%.o,$(1))
 UNIT     := $(patsubst %.c,$(B)/%,$(UNIT_SRC))
-MOUNT    := $(sort $(filter-out tests/mount/lib.sh,$(wildcard tests/mount/*.sh)))
+MOUNT    := $(sort $(filter-out tests/mount/lib.sh tests/mount/cli.sh,$(wildcard tests/mount/*.sh)))
 TEST_ENV  = MODELFS='$(CURDIR)/$(B)/modelfs'
 
 all: $(B)/modelfs ## build the program
 
-$(B)/modelfs: $(call obj,$(TOOL_SRC)) $(B)/libmodelfs.a
+$(B)/modelfs: $(B)/tools/main.o $(B)/libtools.a $(B)/libmodelfs.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(B)/libtools.a: $(call obj,$(filter-out tools/main.c,$(TOOL_SRC)))
 $(B)/libmodelfs.a: $(call obj,$(LIB_SRC))
+$(B)/libtools.a $(B)/libmodelfs.a:
 	@rm -f $@
 	ar rcs $@ $^
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
-$(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(B)/tests/unit/unit.o $(B)/libmodelfs.a
+$(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(B)/tests/unit/unit.o $(B)/libtools.a $(B)/libmodelfs.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(CHECK_PKGS)) $(LDLIBS)
 
 check: all $(UNIT) ## run all tests

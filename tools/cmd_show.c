@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/args.h"
+#include "tools/client.h"
+#include "tools/command.h"
+#include "tools/say.h"
+
+static int run(int argc, char **argv)
+{
+    static const struct option longs[] = {ARGS_COMMON, ARGS_END};
+    struct args a = {argc, argv, ":", longs, 0, 0};
+    while (args_next(&a) != -1)
+        ;
+    char **op = args_operands(&a, 2, 2, NULL);
+    if (!op)
+        return a.bad;
+    struct client *c;
+    int err = client_open(op[0], a.flags, &c);
+    if (err < 0)
+        return say_fail_open(op[0], err);
+    struct request q = {.op = REQUEST_SHOW, .name = op[1]};
+    err = client_print(c, &q, NULL);
+    client_close(c);
+    return err < 0 ? say_fail(op[1], err) : SAY_DONE;
+}
+
+const struct command cmd_show = {"show", "REPO VERSION",
+                                 "one screen about one version (info/<v>/summary.txt)", ARGS_NO_WAIT, run};

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A command is one file, tools/cmd_NAME.c, and one row of the table in main.c. `run` gets its own name as
+ * argv[0] and returns the exit code (say.h); main has dealt with --help before.
+ */
+#pragma once
+
+struct command {
+    const char *name;
+    const char *usage;   /* what follows "modelfs NAME", "" for none */
+    const char *doc;     /* one line */
+    const char *options; /* the rest of --help: one option a line, each indented by two spaces; "" for none */
+    int (*run)(int argc, char **argv);
+};
+
+extern const struct command cmd_add, cmd_cat, cmd_check, cmd_commit, cmd_diff, cmd_du, cmd_eval, cmd_export,
+    cmd_init, cmd_log, cmd_ls, cmd_mount, cmd_predictions, cmd_put, cmd_rm, cmd_show, cmd_tag, cmd_umount;
