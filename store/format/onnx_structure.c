@@ -137,7 +137,7 @@ static int put_dim(void *ctx, const struct proto_field *f)
 
 static int put_type(struct onnx *o, struct proto_range value_info)
 {
-    struct proto_field type, tensor, elem = {0}, shape;
+    struct proto_field type = {0}, tensor = {0}, elem = {0}, shape = {0};
     int r = proto_last(&o->proto, value_info, 2, &type);
     if (r > 0)
         r = proto_last(&o->proto, type.bytes, 1, &tensor);

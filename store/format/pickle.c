@@ -275,8 +275,8 @@ static int push_global(struct machine *m, const char *module, size_t mn, const c
 
 static int global_lines(struct machine *m)
 {
-    const char *module, *name;
-    size_t mn, nn;
+    const char *module, *name = NULL;
+    size_t mn, nn = 0;
     int r = take_line(m, &module, &mn);
     if (r == 0)
         r = take_line(m, &name, &nn);
