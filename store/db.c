@@ -74,15 +74,16 @@ static rocksdb_options_t *options(enum db_cf cf, rocksdb_cache_t *cache)
         rocksdb_block_based_options_set_block_cache(t, cache);
     else
         rocksdb_block_based_options_set_no_block_cache(t, 1);
-    if (cf == DB_IDX || cf == DB_PREDICTIONS || cf == DB_TENSORS)
-        rocksdb_block_based_options_set_filter_policy(t, rocksdb_filterpolicy_create_bloom_full(10));
+    /* also for chunks: without it a read looks into the blocks of other chunks, and meets their damage */
+    rocksdb_block_based_options_set_filter_policy(t, rocksdb_filterpolicy_create_bloom_full(10));
     rocksdb_options_set_block_based_table_factory(o, t); /* copies t and shares its policy */
     rocksdb_block_based_options_destroy(t);
 
     int zstd =
         cf == DB_MANIFESTS || cf == DB_VERSIONS || cf == DB_EXAMPLES || cf == DB_EVENTS || cf == DB_BLOBS;
     rocksdb_options_set_compression(o, zstd ? rocksdb_zstd_compression : rocksdb_no_compression);
-    rocksdb_options_set_write_buffer_size(o, cf == DB_SMALL ? 64 << 20 : 16 << 20);
+    /* small ones: after a full disk RocksDB waits for as much room as all of them together */
+    rocksdb_options_set_write_buffer_size(o, cf == DB_SMALL ? 32 << 20 : 4 << 20);
     rocksdb_options_set_target_file_size_base(o, 256 << 20);
     rocksdb_options_set_max_bytes_for_level_base(o, 1 << 30);
 

@@ -26,11 +26,11 @@ static inline uint64_t trees_random(uint64_t *seed) /* SplitMix64 */
     return z ^ z >> 31;
 }
 
-static inline char *trees_path(const char *name) /* in the test's directory; stands for the next 31 calls */
+static inline char *trees_path(const char *name) /* in the test's directory; stands for the next 1023 calls */
 {
-    static char pool[32][256];
+    static char pool[1024][96];
     static unsigned next;
-    char *p = pool[next++ % 32];
+    char *p = pool[next++ % 1024];
     ck_assert_int_lt(snprintf(p, sizeof pool[0], "%s/%s", unit_tmpdir(), name), (int)sizeof pool[0]);
     return p;
 }
