@@ -57,7 +57,7 @@ check-mount: all ## run the end-to-end tests (over a real mount)
 asan: ## build and run everything under ASan and UBSan
 	$(MAKE) MODE=asan check
 tsan: ## build and run everything under TSan
-	$(MAKE) MODE=tsan check
+	TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp" $(MAKE) MODE=tsan check
 lint: ## man pages, formatting, layers, static analysis
 	mandoc -T lint -W warning man/*.[15]
 	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')

@@ -5,6 +5,7 @@
 #include "store/manifest.h"
 #include "store/prepare.h"
 #include "tests/unit/unit.h"
+#undef fail /* a macro of check.h */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
