@@ -25,6 +25,8 @@
 #define LOG_BYTES (1 << 20) /* an older log is set aside past this */
 
 struct daemon {
+    struct repo *open;
+    struct listen *listen;
     const char *repo;
     char *mnt; /* absolute */
     struct mount_options opt;
@@ -103,17 +105,18 @@ static void tell_parent(struct daemon *d, int code)
     d->parent = -1;
 }
 
-/* The mount answers: from here on the daemon stands alone. */
+/* The mount answers: commands may ask, and the daemon stands alone from here on. */
 static int ready(void *ctx)
 {
     struct daemon *d = ctx;
-    if (d->foreground)
-        return 0;
+    int err = listen_open(d->open, &d->listen);
+    if (err < 0 || d->foreground)
+        return err;
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0)
         return fail(-errno, "/dev/null: %s", strerror(errno));
     setsid();
-    int err = chdir("/") == 0 ? 0 : -errno;
+    err = chdir("/") == 0 ? 0 : -errno;
     int log = d->log >= 0 ? d->log : null;
     if (err == 0 && (dup2(null, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0))
         err = -errno;
@@ -126,21 +129,16 @@ static int ready(void *ctx)
 
 static int serve(struct daemon *d)
 {
-    struct repo *r;
-    struct listen *l;
-    int err = client_own(d->repo, d->flags, &r);
+    int err = client_own(d->repo, d->flags, &d->open);
     if (err < 0)
         return say_fail_open(d->repo, err);
     if (d->cache)
-        store_set_cache(repo_store(r), d->cache);
-    repo_set_mountpoint(r, d->mnt);
-    d->log = open_log(store_path(repo_store(r)));
-    err = listen_open(r, &l);
-    if (err == 0) {
-        err = mount_run(r, d->mnt, &d->opt, ready, d);
-        listen_close(l);
-    }
-    repo_close(r);
+        store_set_cache(repo_store(d->open), d->cache);
+    if (!d->foreground)
+        d->log = open_log(store_path(repo_store(d->open)));
+    err = mount_run(d->open, d->mnt, &d->opt, ready, d);
+    listen_close(d->listen);
+    repo_close(d->open);
     if (d->log >= 0)
         close(d->log);
     return err < 0 ? say_fail(d->mnt, err) : SAY_DONE;

@@ -39,3 +39,11 @@ expect() {
 # says TEXT: in stderr of the last command; prints TEXT: in its stdout
 says() { grep -qF -- "$1" "$T/err" || die "stderr lacks: $1"; }
 prints() { grep -qF -- "$1" "$T/out" || die "stdout lacks: $1"; }
+
+# For a test that mounts: in a namespace of its own, where nothing it mounts can be left behind. The first line of such a test is
+#     [ -n "${MODELFS_NS:-}" ] || MODELFS_NS=1 exec unshare -m sh "$0"
+needs_fuse() {
+    [ -w /dev/fuse ] || { echo "no /dev/fuse" && exit 77; }
+    trap 'umount -l "$T"/mnt* 2>/dev/null || true; rm -rf "$T"' EXIT
+    mkdir mnt mnt2
+}
