@@ -90,7 +90,7 @@ static int pair_make(const struct work *w, const struct metric *m, const struct 
     return err ? err : group_rows(w, &s, ret);
 }
 
-/* The same pair of versions, rows, metric and slice give the same numbers, anywhere. */
+/* The same pair of models, set, metric and slice give the same numbers, anywhere. */
 static uint64_t seed(const struct work *w, const struct eval_change *c)
 {
     struct digest d;
@@ -98,10 +98,9 @@ static uint64_t seed(const struct work *w, const struct eval_change *c)
     struct hash *h = hash_new();
     if (!h)
         return 1;
-    const char *const parts[] = {w->a->set->revision, c->metric,         c->slice,
-                                 c->cohort,           w->a->fingerprint, w->b->fingerprint};
-    hash_update(h, w->a->version->digest.b, sizeof(struct digest));
-    hash_update(h, w->b->version->digest.b, sizeof(struct digest));
+    const char *const parts[] = {w->a->set->revision, c->metric, c->slice, c->cohort};
+    hash_update(h, w->a->model.b, sizeof(struct digest));
+    hash_update(h, w->b->model.b, sizeof(struct digest));
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         hash_update(h, parts[i], strlen(parts[i]) + 1);
     hash_final(h, &d);

@@ -339,6 +339,7 @@ static int by_engine(struct results *r, struct job *j, enum eval_want want, stru
         err = results_answers(r, &x->r.run, &j->answers);
     if (err)
         return err;
+    x->r.model = j->pick->content;
     x->r.engine = spec_engine_name(j->pick->engine);
     x->r.fingerprint = j->fingerprint;
     if (want == EVAL_COMPUTE && (err = compute(j, &refused)) && refused)
@@ -350,6 +351,7 @@ static int by_engine(struct results *r, struct job *j, enum eval_want want, stru
 static int by_import(struct answers *given, struct result *x, struct cells *c)
 {
     x->r.run = *answers_run(given);
+    x->r.model = x->r.version->digest;
     x->r.engine = x->r.fingerprint = "imported";
     c->answers = given;
     return cells_of_import(c, &x->r);

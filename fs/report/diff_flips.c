@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fs/report/preview.h"
+#include "fs/report/results_of.h"
+#include <math.h>
+#include <string.h>
+
+static const char *const columns[] = {"id",     "kind",      "cohort",         "slices", "label",  "pred_a",
+                                      "pred_b", "p_label_a", "p_label_b",      "loss_a", "loss_b", "weight",
+                                      "value",  "reason",    "source_version", "digest", "preview"};
+
+static void prediction(struct out *o, const struct eval_result *r, const struct eval_cell *c)
+{
+    if (c->state == 2)
+        out_csv(o, "error");
+    else if (r->task == SPEC_REGRESSION)
+        out_csv_num(o, c->value);
+    else
+        out_csv(o, c->pred >= 0 && (size_t)c->pred < r->nlabels ? r->labels[c->pred] : "");
+}
+
+static void slices(struct out *o, const struct row *r)
+{
+    struct out text = {0};
+    size_t i;
+    json_t *v;
+    json_array_foreach(r->slices, i, v) out_printf(&text, "%s%s", i ? ";" : "", json_string_value(v));
+    out_csv(o, out_cstr(&text));
+    out_fini(&text);
+}
+
+static void line(struct out *o, const struct results_of_pair *p, uint32_t row, const char *kind)
+{
+    const struct row *r = p->set->rows[row];
+    const struct eval_cell *a = &p->a->cells[row], *b = &p->b->cells[row];
+    const char *reason = json_string_value(json_object_get(r->json, "reason"));
+    const char *version = json_string_value(json_object_get(json_object_get(r->json, "source"), "version"));
+    struct out text = {0};
+    char hex[HASH_HEX];
+    out_csv(o, r->id);
+    out_csv(o, kind);
+    out_csv(o, row_cohort_name(r->cohort));
+    slices(o, r);
+    row_label_text(r->label, &text);
+    out_csv(o, out_cstr(&text));
+    prediction(o, p->a, a);
+    prediction(o, p->b, b);
+    out_csv_num(o, a->p_label);
+    out_csv_num(o, b->p_label);
+    out_csv_num(o, a->loss);
+    out_csv_num(o, b->loss);
+    out_csv_num(o, r->weight);
+    out_reset(&text);
+    if (r->value)
+        canon_format(r->value, &text);
+    out_csv(o, out_cstr(&text));
+    out_csv(o, reason ? reason : "");
+    out_csv(o, version ? version : "");
+    hash_hex(&r->digest, hex);
+    out_csv_n(o, hex, 16);
+    out_reset(&text);
+    preview_row(r, &text, 80);
+    out_csv(o, out_cstr(&text));
+    out_csv_end(o);
+    out_fini(&text);
+}
+
+static int render(const struct subject *s, struct out *o)
+{
+    struct results_of_pair p;
+    int err = results_of_pair(s, &p);
+    if (err)
+        return err;
+    const struct eval_compare *c = &p.compare;
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        out_csv(o, columns[i]);
+    out_csv_end(o);
+    const char *other = p.a->task == SPEC_REGRESSION ? "moved" : "wrong_to_other_wrong";
+    for (size_t i = 0; i < c->nbroken + c->nfixed + c->nother; i++)
+        line(o, &p, c->flips[i], i < c->nbroken ? "broken" : i < c->nbroken + c->nfixed ? "fixed" : other);
+    results_of_pair_fini(&p);
+    return 0;
+}
+
+const struct report report_diff_flips = {
+    .name = "flips.csv",
+    .version = 1,
+    .inputs = INPUT_SET | INPUT_RESULTS,
+    .slow = 1,
+    .doc = "rows that one version gets right and the other wrong, worst first",
+    .render = render,
+};

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fs/report/measure.h"
+#include <math.h>
+#include <string.h>
+
+int measure_is_share(const char *unit)
+{
+    return strcmp(unit, "share") == 0;
+}
+
+/* Significant digits without an exponent where that is readable. */
+static void number(struct out *o, double x, int digits, int sign)
+{
+    double size = fabs(x);
+    int decimals = digits - 1;
+    if (size > 0 && (size >= 1e7 || size < 1e-6)) {
+        out_printf(o, sign ? "%+.*e" : "%.*e", digits - 1, x);
+        return;
+    }
+    for (double y = size; y >= 10 && decimals > 0; y /= 10)
+        decimals--;
+    for (double y = size; y > 0 && y < 1 && decimals < 9; y *= 10)
+        decimals++;
+    out_printf(o, sign ? "%+.*f" : "%.*f", size > 0 ? decimals : 1, x);
+}
+
+void measure_value(struct out *o, const char *unit, double x, uint64_t rows)
+{
+    if (isnan(x))
+        out_char(o, '-');
+    else if (!measure_is_share(unit))
+        number(o, x, 4, 0);
+    else if (rows < MEASURE_SMALL)
+        out_printf(o, "%.2f", x);
+    else
+        out_printf(o, "%.2f %%", 100 * x);
+}
+
+void measure_change(struct out *o, const struct eval_change *c, int digits)
+{
+    int share = measure_is_share(c->unit), interval = !isnan(c->lo);
+    if (isnan(c->delta)) {
+        out_char(o, '-');
+    } else if (share) {
+        out_printf(o, "%+.*f pp", digits, 100 * c->delta);
+        if (interval)
+            out_printf(o, " [%+.*f, %+.*f]", digits, 100 * c->lo, digits, 100 * c->hi);
+    } else {
+        number(o, c->delta, 3, 1);
+        if (interval) {
+            out_str(o, " [");
+            number(o, c->lo, 3, 1);
+            out_str(o, ", ");
+            number(o, c->hi, 3, 1);
+            out_char(o, ']');
+        }
+    }
+}
+
+void measure_p(struct out *o, double p)
+{
+    char text[32];
+    if (isnan(p))
+        return;
+    if (p < 0.0001) {
+        out_str(o, "<.0001");
+        return;
+    }
+    int decimals = p < 0.001 ? 5 : p < 0.01 ? 4 : p < 0.1 ? 3 : 2;
+    snprintf(text, sizeof text, "%.*f", decimals, p);
+    out_str(o, text[0] == '0' ? text + 1 : text);
+}
+
+void measure_flips(struct out *o, uint64_t broken, uint64_t fixed)
+{
+    out_printf(o, "%llu broken, %llu fixed", (unsigned long long)broken, (unsigned long long)fixed);
+}
+
+int measure_by_count(const struct eval_change *c)
+{
+    return strcmp(c->test, "mcnemar") == 0 && (c->pairs < MEASURE_SMALL || c->broken + c->fixed < 6);
+}

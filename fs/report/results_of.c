@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fs/report/results_of.h"
+
+static int progress(void *ctx, uint64_t done, uint64_t all)
+{
+    (void)done, (void)all;
+    return report_stopped(ctx);
+}
+
+int results_of(const struct subject *s, const struct version *v, const struct eval_set *set,
+               struct eval_result **ret)
+{
+    return eval_version(s->eval, v, EVAL_COMPUTE, set, progress, (void *)s, ret);
+}
+
+int results_of_pair(const struct subject *s, struct results_of_pair *ret)
+{
+    struct results_of_pair p = {0};
+    int err = eval_view(s->eval, &p.set);
+    if (!err)
+        err = results_of(s, s->a, p.set, &p.a);
+    if (!err)
+        err = results_of(s, s->b, p.set, &p.b);
+    if (!err)
+        err = eval_compare(p.a, p.b, s->arena, &p.compare);
+    if (err)
+        results_of_pair_fini(&p);
+    else
+        *ret = p;
+    return err;
+}
+
+void results_of_pair_fini(struct results_of_pair *p)
+{
+    eval_result_free(p->a);
+    eval_result_free(p->b);
+    eval_view_unref(p->set);
+}

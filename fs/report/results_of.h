@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the evaluation's reports ask first: the results of the versions they are about, on one set. */
+#pragma once
+#include "fs/eval/eval.h"
+#include "fs/report/report.h"
+
+/* Computes what is missing; -EINTR when nobody waits any more. */
+int results_of(const struct subject *s, const struct version *v, const struct eval_set *set,
+               struct eval_result **ret);
+
+/* a and b of a diff, and their comparison; all of it is ended by results_of_pair_fini. */
+struct results_of_pair {
+    const struct eval_set *set;
+    struct eval_result *a, *b;
+    struct eval_compare compare;
+};
+int results_of_pair(const struct subject *s, struct results_of_pair *ret);
+void results_of_pair_fini(struct results_of_pair *p);
