@@ -92,6 +92,8 @@ static int judge(const char *p, size_t n, const struct settings *with, const str
     it->line = p;
     it->n = n;
     int err = row_parse(p, n, &with->scorer, &row, &it->reason);
+    if (err && it->reason == ROW_BAD_JSON && it->torn)
+        it->reason = ROW_TRUNCATED;
     if (!err && (err = check_label(&with->spec, &row))) {
         it->reason = ROW_BAD_LABEL;
         row_fini(&row);
@@ -117,7 +119,7 @@ static size_t split(const char *p, size_t n, struct grow_item *ret)
         while (stop > p && strchr(" \t\r", stop[-1]))
             stop--;
         if (stop > p)
-            ret[k++] = (struct grow_item){.line = p, .n = (size_t)(stop - p)};
+            ret[k++] = (struct grow_item){.line = p, .n = (size_t)(stop - p), .torn = !nl};
         p = next;
     }
     return k;

@@ -238,6 +238,16 @@ static void batch_undo(struct batch *b)
     }
 }
 
+/* Rows have no gaps and revisions none: what a failed write took is given again. While others are being
+ * written their numbers stand; what makes one write fail makes those fail too. */
+static void give_back(struct set *s)
+{
+    if (s->tickets != s->served)
+        return;
+    s->next_seq = s->last_seq + 1;
+    s->given = s->shown;
+}
+
 static void batch_publish(struct batch *b)
 {
     struct set *s = b->set;
@@ -254,6 +264,9 @@ static void batch_publish(struct batch *b)
         s->rows[at] = set_row_ref(c->new);
         s->unlabelled += c->new->state == ROW_UNLABELLED;
     }
+    for (size_t i = 0; i < b->nstored; i++)
+        if (b->stored[i].seq > s->last_seq)
+            s->last_seq = b->stored[i].seq;
     s->rejected += b->nrefused;
     if (b->active)
         s->shown = b->rev;
@@ -282,6 +295,7 @@ static int batch_write(struct batch *b, const char *event)
     int err = set_reserve(s, s->coming + b->nchanges);
     if (err) {
         batch_undo(b);
+        give_back(s);
         return err;
     }
     s->coming += b->nchanges;
@@ -297,6 +311,8 @@ static int batch_write(struct batch *b, const char *event)
     else
         batch_publish(b);
     s->served++;
+    if (err)
+        give_back(s);
     pthread_cond_broadcast(&s->settled);
     return err;
 }
@@ -315,6 +331,7 @@ static int add(struct batch *b, struct grow_item *items, size_t n)
         err = fail(-ENOMEM, "out of memory");
     if (err) {
         batch_undo(b);
+        give_back(b->set);
     } else if (b->nstored) {
         if (b->active)
             b->set->given = b->rev;

@@ -14,6 +14,7 @@ struct grow_item {
     char why[256];
     const char *line; /* (n) as it came */
     size_t n;
+    int torn; /* the last line, and no newline ends it */
 };
 void grow_item_fini(struct grow_item *i);
 

@@ -188,6 +188,7 @@ int set_open(struct store *store, struct set **ret)
     if (!err)
         err = events_each(store, 1, load_event, &s->given);
     s->shown = s->given;
+    s->last_seq = s->next_seq - 1;
     if (err)
         set_close(s);
     else
