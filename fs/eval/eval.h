@@ -84,10 +84,10 @@ struct eval_result {
     const char *hint;    /* with problem: the ways in */
     const char *engine;  /* "onnx", "xgboost", "imported", "" */
     const char *fingerprint;
-    struct digest model; /* of the files that answer and of what of the spec reaches them; imported: of the
-                            version */
-    struct digest run;   /* what decided the predictions, all but the input; zero with a problem */
-    enum spec_task task; /* SPEC_TASK_INFER: no row was answered yet */
+    struct digest
+        model;         /* of the files that answer and what of the spec reaches them; of what was imported */
+    struct digest run; /* what decided the predictions, all but the input; zero with a problem */
+    enum spec_task task;       /* SPEC_TASK_INFER: no row was answered yet */
     const char *const *labels; /* (nlabels), class order; binary: the last is the positive one */
     size_t nlabels;
     struct eval_cell *cells; /* (set->nrows) */

@@ -108,7 +108,7 @@ static int batch_merge(struct batch *b, struct set_row *x, const struct row *mor
     struct row_stamp stamp = x->stamp;
     enum row_state state = x->state;
     struct out text = {0};
-    row_format(&x->row, &stamp, &text);
+    set_row_text(x, &text);
     int err = out_error(&text);
     if (!err)
         err = row_load(text.p, text.n, &b->set->settings->scorer, &row, &stamp);

@@ -235,10 +235,12 @@ static int choose(struct models_pick *p)
 
 /* ---- what the pick depends on, and the version's labels ---- */
 
-static int digest_content(struct models_pick *p)
+static int digest_content(struct models *m, struct models_pick *p)
 {
     struct digest inference;
+    pthread_mutex_lock(&m->lock); /* the spec's JSON values are counted while they are digested */
     int err = spec_inference_digest(p->spec, p->engine, &inference);
+    pthread_mutex_unlock(&m->lock);
     struct hash *h = err ? NULL : hash_new();
     if (!h)
         return err ? err : fail(-ENOMEM, "out of memory");
@@ -288,7 +290,7 @@ int models_pick(struct models *m, const struct version *v, struct settings *with
     if (!err)
         err = choose(p);
     if (!err && p->engine != SPEC_ENGINE_INFER)
-        err = digest_content(p);
+        err = digest_content(m, p);
     if (!err)
         err = read_labels(m, p);
     if (err)

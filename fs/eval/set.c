@@ -26,6 +26,14 @@ int set_row_make(const char *p, size_t n, const struct settings *with, enum row_
     return 0;
 }
 
+void set_row_text(const struct set_row *r, struct out *o)
+{
+    static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&one);
+    row_format(&r->row, &r->stamp, o);
+    pthread_mutex_unlock(&one);
+}
+
 struct set_row *set_row_ref(struct set_row *r)
 {
     __atomic_add_fetch(&r->refs, 1, __ATOMIC_RELAXED);

@@ -48,6 +48,8 @@ void set_revision_name(const struct set_revision *r, char ret[32]);
 /* A row out of its stored form; the caller holds the one reference. */
 int set_row_make(const char *p, size_t n, const struct settings *with, enum row_state state, uint64_t seq,
                  struct set_row **ret);
+/* Its stored form. One at a time: making it raises counts inside JSON values that other threads may read. */
+void set_row_text(const struct set_row *r, struct out *o);
 struct set_row *set_row_ref(struct set_row *r);
 void set_row_unref(struct set_row *r);
 

@@ -142,14 +142,9 @@ const struct row_stamp *view_stamp(const struct eval_set *v, size_t i)
     return &((const struct set_row *)v->rows[i])->stamp;
 }
 
-static void row_text(const struct set_row *r, struct out *o)
-{
-    row_format(&r->row, &r->stamp, o);
-}
-
 void view_text(const struct eval_set *v, size_t i, struct out *o)
 {
-    row_text((const struct set_row *)v->rows[i], o);
+    set_row_text((const struct set_row *)v->rows[i], o);
 }
 
 int view_unlabelled(const struct eval_set *set, size_t i, struct out *o)
@@ -157,6 +152,6 @@ int view_unlabelled(const struct eval_set *set, size_t i, struct out *o)
     const struct view *v = (const struct view *)set;
     if (i >= v->set.unlabelled)
         return -ENOENT;
-    row_text(v->waiting[i], o);
+    set_row_text(v->waiting[i], o);
     return 0;
 }

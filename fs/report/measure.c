@@ -66,7 +66,7 @@ void measure_p(struct out *o, double p)
         out_str(o, "<.0001");
         return;
     }
-    int decimals = p < 0.001 ? 5 : p < 0.01 ? 4 : p < 0.1 ? 3 : 2;
+    int decimals = p < 0.00095 ? 5 : p < 0.0095 ? 4 : p < 0.095 ? 3 : 2;
     snprintf(text, sizeof text, "%.*f", decimals, p);
     out_str(o, text[0] == '0' ? text + 1 : text);
 }

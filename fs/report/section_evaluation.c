@@ -77,8 +77,12 @@ static uint64_t core_rows(const struct eval_set *set)
 
 static void from_where(const struct page *g, const struct eval_result *r, const char *name)
 {
-    if (!strcmp(r->engine, "imported"))
-        out_printf(g->o, "  %s: imported predictions of %zu of %zu rows\n", name, r->known, r->set->nrows);
+    if (strcmp(r->engine, "imported") != 0)
+        return;
+    out_printf(g->o, "  %s: imported predictions", name);
+    if (!r->complete)
+        out_printf(g->o, ", of %zu of %zu rows", r->known, r->set->nrows);
+    out_char(g->o, '\n');
 }
 
 static void head(const struct page *g)
@@ -105,8 +109,9 @@ static void metrics(const struct page *g)
     else
         out_printf(g->o, "  %-12s %8s %8s  change [95 %% interval]\n", "", g->a, g->b);
     for (size_t i = 0; i < g->c->nchanges; i++)
-        if (!g->c->changes[i].slice[0] && !strcmp(g->c->changes[i].cohort, "core"))
-            metric_line(g, &g->c->changes[i]);
+        if (!g->c->changes[i].slice[0] && !strcmp(g->c->changes[i].cohort, "core") &&
+            !isnan(g->c->changes[i].delta))
+            metric_line(g, &g->c->changes[i]); /* without a value: needs probabilities, and there are none */
 }
 
 /* ---- ROWS THAT FLIPPED ---- */
@@ -276,7 +281,10 @@ static void worst(const struct page *g)
     const struct eval_compare *c = g->c;
     if (!c->nbroken)
         return;
-    out_printf(g->o, "%-57s%s\n", "WORST BROKEN ROWS", "label  its probability");
+    if (isnan(g->p->a->cells[c->flips[0]].p_label))
+        out_printf(g->o, "%-57slabel     %s says\n", "WORST BROKEN ROWS", g->b);
+    else
+        out_printf(g->o, "%-57slabel  its probability\n", "WORST BROKEN ROWS");
     for (size_t i = 0; i < c->nbroken && i < MAX_WORST; i++) {
         const struct row *r = g->p->set->rows[c->flips[i]];
         const struct eval_cell *x = &g->p->a->cells[c->flips[i]], *y = &g->p->b->cells[c->flips[i]];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Predictions and scores against what PyTorch, XGBoost's Python and scikit-learn recorded in tests/data. */
 #include "tests/unit/evals.h"
+#include <pthread.h>
 
 static const char *const digits[] = {"v1-baseline", "v2-longer", "v3-finetune",
                                      "v4-lowrank",  "v5-cast",   "v6-worse"};
@@ -285,6 +286,53 @@ START_TEST(rows_are_checked_against_the_model)
 }
 END_TEST
 
+enum { READERS = 3 };
+struct reader {
+    struct evals *e;
+    const struct version *v;
+    struct eval_result *r;
+};
+static void *read_results(void *ctx)
+{
+    struct reader *x = ctx;
+    const struct eval_set *set;
+    if (eval_view(x->e->eval, &set))
+        return NULL;
+    eval_version(x->e->eval, x->v, EVAL_COMPUTE, set, NULL, NULL, &x->r);
+    eval_view_unref(set);
+    return NULL;
+}
+
+/* Readers that ask at once share one computation, while the set grows beside them. */
+START_TEST(readers_at_once)
+{
+    struct evals e = evals_open("readers");
+    const struct version *v = evals_commit(&e, path_of("breast_cancer", "v2-60-rounds"));
+    evals_append_file(&e, path_of("breast_cancer", "examples.jsonl"));
+    pthread_t t[READERS];
+    struct reader x[READERS];
+    for (int i = 0; i < READERS; i++) {
+        x[i] = (struct reader){.e = &e, .v = v};
+        ck_assert_int_eq(pthread_create(&t[i], NULL, read_results, &x[i]), 0);
+    }
+    ck_assert_uint_eq(
+        evals_append(&e, "{\"id\":\"late\",\"input\":{\"mean radius\":null},\"label\":\"benign\"}\n")
+            .rejected,
+        1);
+    for (int i = 0; i < READERS; i++) {
+        pthread_join(t[i], NULL);
+        ck_assert_ptr_nonnull(x[i].r);
+        ck_assert(x[i].r->complete && x[i].r->known == 200);
+        for (size_t k = 0; k < 200; k++)
+            ck_assert_double_eq(x[i].r->cells[k].p_label, x[0].r->cells[k].p_label);
+    }
+    for (int i = 0; i < READERS; i++)
+        eval_result_free(x[i].r);
+    version_unref(v);
+    evals_close(&e);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *s = suite_create("eval_results");
@@ -300,6 +348,7 @@ Suite *unit_suite(void)
     tcase_add_test(t, what_is_known_and_who_stops);
     tcase_add_test(t, imported_predictions);
     tcase_add_test(t, a_damaged_model_says_why);
+    tcase_add_test(t, readers_at_once);
     tcase_add_test(t, rows_are_checked_against_the_model);
     suite_add_tcase(s, t);
     return s;
