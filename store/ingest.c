@@ -4,10 +4,10 @@
 #include "store/chunk.h"
 #include "store/cut.h"
 #include "store/dmap.h"
+#include "store/moments.h"
 #include "store/page.h"
 #include "store/pool.h"
 #include "store/run.h"
-#include "store/stats.h"
 #include <stdlib.h>
 
 enum { WINDOW = 16 << 20, PIECES = 4096 };
@@ -22,7 +22,7 @@ struct piece {
     size_t segment;
     uint8_t last, in_manifest, fresh;
     struct run_chunk chunk;
-    struct stats stats;
+    struct moments stats;
     struct chunk_head head;
     struct out record;
 };
@@ -48,7 +48,7 @@ struct ingest {
     uint64_t ncreated, nreused, nruns;
 
     struct out run; /* struct run_chunk of the run at work */
-    struct stats stats;
+    struct moments stats;
 };
 
 static int oom(void)
@@ -148,7 +148,7 @@ static void cut_window(struct ingest *g, struct place *at, size_t n)
         x->segment = at->segment;
         x->last = k == left;
         x->fresh = 0;
-        x->stats = (struct stats){0};
+        x->stats = (struct moments){0};
         at->inside += k;
         if (x->last) {
             at->segment++;
@@ -174,8 +174,8 @@ static int look(void *ctx, size_t i, int thread)
     x->chunk.n = x->n;
     x->chunk.xxh3 = hash_xxh3(x->p, x->n);
     hash_sha256(x->p, x->n, &x->chunk.digest);
-    if (stats_of(x->t))
-        stats_add(&x->stats, x->t, x->p, x->n / dtype_size(x->t));
+    if (moments_of(x->t))
+        moments_add(&x->stats, x->t, x->p, x->n / dtype_size(x->t));
     return 0;
 }
 
@@ -262,9 +262,9 @@ static int end_run(struct ingest *g, enum dtype t, uint32_t rank, const uint64_t
     if (out_error(&g->run))
         return oom();
     int r = run_digest(t, rank, shape, chunks, n, &ret->digest);
-    ret->has_stats = stats_of(t);
+    ret->has_stats = moments_of(t);
     if (ret->has_stats)
-        stats_final(&g->stats, &ret->stats);
+        moments_final(&g->stats, &ret->stats);
     if (r == 0 && !dmap_get(&g->runs_seen, &ret->digest)) {
         struct out rec = {0};
         run_format(t, chunks, n, ret->has_stats ? &ret->stats : NULL, &rec);
@@ -275,7 +275,7 @@ static int end_run(struct ingest *g, enum dtype t, uint32_t rank, const uint64_t
         out_fini(&rec);
     }
     out_reset(&g->run);
-    g->stats = (struct stats){0};
+    g->stats = (struct moments){0};
     return r;
 }
 
@@ -295,7 +295,7 @@ static int collect(struct ingest *g, const struct layout *l, struct arena *a, st
             continue;
         }
         out_write(&g->run, &x->chunk, sizeof x->chunk);
-        stats_join(&g->stats, &x->stats);
+        moments_join(&g->stats, &x->stats);
         if (!x->last)
             continue;
         if (x->t == DTYPE_NONE) {
@@ -328,7 +328,7 @@ int ingest_file(struct ingest *g, const struct input *in, const struct layout *l
     }
     hash_final(g->hash, ret_sha256);
     out_reset(&g->run);
-    g->stats = (struct stats){0};
+    g->stats = (struct moments){0};
     return r;
 }
 
@@ -336,18 +336,18 @@ int ingest_view(struct ingest *g, const struct input *in, const struct tensor *t
 {
     struct out chunks = {0};
     int r = 0;
-    struct stats all = {0};
+    struct moments all = {0};
     for (uint64_t off = 0, k; r == 0 && off < t->len; off += k) {
         struct run_chunk c = {0};
-        struct stats part = {0};
+        struct moments part = {0};
         k = cut_tensor(t->dtype, t->len - off);
         if ((r = input_read(in, t->off + off, g->window, k)) < 0)
             break;
         hash_sha256(g->window, k, &c.digest);
         out_write(&chunks, &c, sizeof c);
-        if (stats_of(t->dtype)) {
-            stats_add(&part, t->dtype, g->window, k / dtype_size(t->dtype));
-            stats_join(&all, &part);
+        if (moments_of(t->dtype)) {
+            moments_add(&part, t->dtype, g->window, k / dtype_size(t->dtype));
+            moments_join(&all, &part);
         }
     }
     if (r == 0 && out_error(&chunks))
@@ -355,8 +355,8 @@ int ingest_view(struct ingest *g, const struct input *in, const struct tensor *t
     if (r == 0)
         r = run_digest(t->dtype, t->rank, t->shape, (struct run_chunk *)chunks.p,
                        chunks.n / sizeof(struct run_chunk), &ret->digest);
-    if (r == 0 && (ret->has_stats = stats_of(t->dtype)))
-        stats_final(&all, &ret->stats);
+    if (r == 0 && (ret->has_stats = moments_of(t->dtype)))
+        moments_final(&all, &ret->stats);
     out_fini(&chunks);
     return r;
 }

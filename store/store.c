@@ -121,7 +121,8 @@ static int check_chunks(struct store *s)
     r = db_has(s->db, DB_CHUNKS, k.b, k.n);
     if (r == 0)
         return fail(-EBADMSG, "%s: damaged: the newest chunks are missing", s->path);
-    return r == 1 || r == -EBADMSG ? 0 : r; /* there, though its bytes may be damaged: its readers will tell */
+    return r == 1 || r == -EBADMSG ? 0
+                                   : r; /* there, though its bytes may be damaged: its readers will tell */
 }
 
 static int read_counters(struct store *s)
@@ -224,7 +225,7 @@ static int open_all(struct store *s)
         r = db_open(out_cstr(&path), 0, &s->db);
         if (r == 0)
             r = verify(s);
-        if (r == 0 && s->state.event_seq > s->anchor.seq) { /* synced, but not acknowledged before a crash */
+        if (r == 0 && (s->state.event_seq > s->anchor.seq || bad)) { /* a crash before the acknowledgement */
             s->anchor.seq = s->state.event_seq;
             s->anchor.hash = s->state.event_hash;
             r = anchor_write(s->anchorfd, &s->anchor);

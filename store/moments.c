@@ -3,17 +3,17 @@
  * Mean and squared distances are joined by the pairwise formula of Chan, Golub and LeVeque (1979); each block
  * of 2048 values is summed in two passes, in eight lanes. sum x^2 = m2 + n mean^2, both terms positive.
  */
-#include "store/stats.h"
+#include "store/moments.h"
 #include <math.h>
 
 enum { BLOCK = 2048, LANES = 8 };
 
-int stats_of(enum dtype t)
+int moments_of(enum dtype t)
 {
     return dtype_size(t) > 0 && t != DTYPE_C64 && t != DTYPE_C128;
 }
 
-void stats_join(struct stats *s, const struct stats *x)
+void moments_join(struct moments *s, const struct moments *x)
 {
     if (x->n) {
         uint64_t n = s->n + x->n;
@@ -37,7 +37,7 @@ void stats_join(struct stats *s, const struct stats *x)
 }
 
 /* v: values, of which those past n are NaN and not counted */
-__attribute__((optimize("O3"))) static void block(const double *v, size_t n, struct stats *ret)
+__attribute__((optimize("O3"))) static void block(const double *v, size_t n, struct moments *ret)
 {
     double sum[LANES] = {0}, lo[LANES], hi[LANES], m2[LANES] = {0};
     uint64_t finite[LANES] = {0}, zeros[LANES] = {0};
@@ -57,7 +57,7 @@ __attribute__((optimize("O3"))) static void block(const double *v, size_t n, str
             finite[j] += (uint64_t)ok;
             zeros[j] += x == 0;
         }
-    struct stats s = {.min = INFINITY, .max = -INFINITY};
+    struct moments s = {.min = INFINITY, .max = -INFINITY};
     double total = 0;
     for (int j = 0; j < LANES; j++) {
         total += sum[j];
@@ -81,25 +81,25 @@ __attribute__((optimize("O3"))) static void block(const double *v, size_t n, str
     *ret = s;
 }
 
-void stats_add(struct stats *s, enum dtype t, const void *p, size_t n)
+void moments_add(struct moments *s, enum dtype t, const void *p, size_t n)
 {
     double v[BLOCK];
     size_t size = dtype_size(t);
     const uint8_t *b = p;
     while (n) {
         size_t k = n < BLOCK ? n : BLOCK;
-        struct stats part;
+        struct moments part;
         dtype_decode(t, b, k, v);
         for (size_t i = k; i % LANES; i++)
             v[i] = NAN;
         block(v, k, &part);
-        stats_join(s, &part);
+        moments_join(s, &part);
         b += k * size;
         n -= k;
     }
 }
 
-void stats_final(const struct stats *s, struct tensor_stats *ret)
+void moments_final(const struct moments *s, struct tensor_stats *ret)
 {
     double n = (double)s->n;
     *ret = (struct tensor_stats){.nan = s->nan, .inf = s->inf, .zeros = s->zeros};

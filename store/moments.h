@@ -4,13 +4,13 @@
 #pragma once
 #include "store/manifest.h"
 
-struct stats {
+struct moments {
     uint64_t n;      /* finite values */
     double mean, m2; /* m2: sum of squared distances from the mean */
     double min, max;
     uint64_t nan, inf, zeros;
 };
-int stats_of(enum dtype t);                                             /* has this type statistics? */
-void stats_add(struct stats *s, enum dtype t, const void *p, size_t n); /* n elements into an empty s */
-void stats_join(struct stats *s, const struct stats *next);
-void stats_final(const struct stats *s, struct tensor_stats *ret);
+int moments_of(enum dtype t);                                               /* has this type statistics? */
+void moments_add(struct moments *s, enum dtype t, const void *p, size_t n); /* n elements into an empty s */
+void moments_join(struct moments *s, const struct moments *next);
+void moments_final(const struct moments *s, struct tensor_stats *ret);
