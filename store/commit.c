@@ -1,229 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The owner half of a commit: from a prepared document to one synced batch. */
+#include "store/commit.h"
 #include "store/base/fail.h"
 #include "store/chunk.h"
-#include "store/dmap.h"
-#include "store/doc.h"
-#include "store/load.h"
-#include "store/page.h"
-#include "store/prepare.h"
-#include "store/run.h"
-#include "store/sweep.h"
 #include "store/tag.h"
 #include <stdlib.h>
-#include <sys/stat.h>
-
-struct commit {
-    struct store *s;
-    struct doc d;
-    struct dmap pages, runs; /* digest -> address of the length and bytes in the document */
-    struct dmap chunks;      /* digest -> id, of those the document leans on */
-    struct arena arena;
-    struct manifest manifest; /* as it will be, without since */
-    struct commit_result result;
-    const struct version *parent; /* the first, or NULL */
-};
 
 static int oom(void)
 {
     return fail(-ENOMEM, "out of memory");
-}
-
-/* ---- chunks and ids ---- */
-
-int store_has(struct store *s, const struct digest *d, size_t n, uint64_t *ids)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct db_value v;
-        struct record_idx x;
-        int r = db_get(s->db, DB_IDX, d[i].b, sizeof d[i].b, &v);
-        ids[i] = 0;
-        if (r == -ENOENT)
-            continue;
-        if (r < 0)
-            return r;
-        r = record_idx_parse(v.p, v.n, &x);
-        db_value_free(&v);
-        if (r < 0)
-            return r;
-        ids[i] = x.id;
-    }
-    return 0;
-}
-
-int store_reserve(struct store *s, uint64_t n, uint64_t *first)
-{
-    if (s->readonly)
-        return fail(-EROFS, "%s: opened read-only", s->path);
-    if (n == 0 || n > UINT32_MAX)
-        return fail(-EINVAL, "%llu ids asked for", (unsigned long long)n);
-    pthread_mutex_lock(&s->mutex);
-    struct core_range *more = reallocarray(s->reserved, s->nreserved + 1, sizeof *more);
-    if (more) {
-        s->reserved = more;
-        s->reserved[s->nreserved++] = (struct core_range){s->next_id, n};
-        *first = s->next_id;
-        s->next_id += n;
-    }
-    pthread_mutex_unlock(&s->mutex);
-    return more ? 0 : oom();
-}
-
-/* The ranges are in ascending order. (m) */
-static size_t find_range(struct store *s, uint64_t first)
-{
-    size_t lo = 0, hi = s->nreserved;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (s->reserved[mid].first < first)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo < s->nreserved && s->reserved[lo].first == first ? lo : SIZE_MAX;
-}
-
-/* Uses up what was reserved: the document's new ids must be whole ranges, given out by this owner and not
- * used by another commit. So no chunk is ever written over, not even by a client of an owner that died. */
-static int claim(struct commit *c)
-{
-    struct wire w = wire_read(c->d.created.p, c->d.created.bytes);
-    uint64_t left = 0, next = 0, small = c->d.kind == STAGING_PACKED ? CHUNK_SMALL : 0;
-    int r = 0;
-    pthread_mutex_lock(&c->s->mutex);
-    for (uint64_t i = 0; r == 0 && i < c->d.created.n; i++) {
-        struct doc_chunk x;
-        doc_chunk_get(&w, &x);
-        uint64_t id = x.id & ~CHUNK_SMALL;
-        if (left == 0) {
-            size_t at = find_range(c->s, id);
-            if (at != SIZE_MAX) {
-                left = c->s->reserved[at].n;
-                next = id;
-                memmove(&c->s->reserved[at], &c->s->reserved[at + 1],
-                        (--c->s->nreserved - at) * sizeof *c->s->reserved);
-            }
-        }
-        if (w.bad || left == 0 || id != next || (x.id & CHUNK_SMALL) != small)
-            r = fail(-ESTALE, "prepared for an owner that is gone; run the commit again");
-        else if ((r = dmap_get(&c->chunks, &x.digest) ? fail(-EBADMSG, "a chunk is there twice")
-                                                      : dmap_put(&c->chunks, &x.digest, x.id)) == 0)
-            c->result.bytes_new += x.raw, c->result.stored_new += x.stored;
-        left--;
-        next++;
-    }
-    if (r == 0 && (left || wire_done(&w) < 0))
-        r = fail(-EBADMSG, "a prepared commit that does not hold together");
-    pthread_mutex_unlock(&c->s->mutex);
-    return r;
-}
-
-/* Every chunk that was found in the store when the commit was prepared must still be there. */
-static int recheck(struct commit *c, int note)
-{
-    struct wire w = wire_read(c->d.reused.p, c->d.reused.bytes);
-    for (uint64_t i = 0; i < c->d.reused.n; i++) {
-        struct digest d;
-        uint64_t now;
-        wire_digest(&w, &d);
-        uint64_t id = wire_u64(&w);
-        if (w.bad)
-            break;
-        int r = store_has(c->s, &d, 1, &now);
-        if (r < 0)
-            return r;
-        if (now != id)
-            return fail(-ESTALE, "a chunk it builds on was removed meanwhile; run the commit again");
-        if (note && (r = dmap_put(&c->chunks, &d, id)) < 0)
-            return r;
-    }
-    return wire_done(&w) < 0 ? fail(-EBADMSG, "a prepared commit that does not hold together") : 0;
-}
-
-/* ---- the document's records ---- */
-
-static int check_run(struct commit *c, const void *p, size_t n)
-{
-    struct run run;
-    int r = run_parse(p, n, &run);
-    for (uint32_t i = 0; r == 0 && i < run.nchunks; i++) {
-        struct run_chunk x = run_chunk_at(&run, i);
-        const uint64_t *id = dmap_get(&c->chunks, &x.digest);
-        if (!id || *id != x.id)
-            r = fail(-EBADMSG, "a prepared tensor names a chunk that is not part of the commit");
-    }
-    return r;
-}
-
-/* Indexes a list whose entries are [digest] bytes; without digests (pages) they are computed. */
-static int index_list(struct commit *c, const struct doc_list *l, int with_digest, struct dmap *ret)
-{
-    struct wire w = wire_read(l->p, l->bytes);
-    int r = 0;
-    for (uint64_t i = 0; r == 0 && i < l->n; i++) {
-        struct digest d;
-        size_t n;
-        if (with_digest)
-            wire_digest(&w, &d);
-        const uint8_t *at = w.p;
-        const char *p = wire_bytes(&w, &n);
-        if (w.bad)
-            break;
-        if (with_digest)
-            r = check_run(c, p, n);
-        else
-            hash_sha256(p, n, &d);
-        if (r == 0)
-            r = dmap_put(ret, &d, (uint64_t)(uintptr_t)at);
-    }
-    if (r == 0 && wire_done(&w) < 0)
-        r = fail(-EBADMSG, "a prepared commit that does not hold together");
-    return r;
-}
-
-static const void *indexed(const uint64_t *at, size_t *ret_n)
-{
-    struct wire w = wire_read((const void *)(uintptr_t)*at, SIZE_MAX / 2);
-    return wire_bytes(&w, ret_n);
-}
-
-/* Pages and runs of the commit, else of the database. */
-static int get(void *ctx, enum db_cf cf, const struct digest *d, struct db_value *ret)
-{
-    struct commit *c = ctx;
-    const uint64_t *at = dmap_get(cf == DB_MANIFESTS ? &c->pages : &c->runs, d);
-    if (!at)
-        return db_get(c->s->db, cf, d->b, sizeof d->b, ret);
-    *ret = (struct db_value){0};
-    ret->p = indexed(at, &ret->n);
-    return 0;
-}
-
-/* Everything that can be checked and done before the write's turn: the document must make a manifest that can
- * be read, and the staged table files become part of the database. */
-static int examine(struct commit *c)
-{
-    static const struct digest none;
-    struct load_source src = {get, c};
-    int r = claim(c);
-    if (r == 0)
-        r = recheck(c, 1);
-    if (r == 0)
-        r = index_list(c, &c->d.runs, 1, &c->runs);
-    if (r == 0)
-        r = index_list(c, &c->d.pages, 0, &c->pages);
-    if (r == 0)
-        r = load_manifest(&src, &c->d.root, &none, &c->arena, &c->manifest);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < c->manifest.nfiles; i++)
-        if (S_ISREG(c->manifest.files[i].mode)) {
-            c->result.files++;
-            c->result.bytes += c->manifest.files[i].size;
-        }
-    if (c->result.files != c->d.nfiles || c->result.bytes != c->d.bytes)
-        return fail(-EBADMSG, "a prepared commit whose sums are wrong");
-    return *c->d.tag ? tag_valid(c->d.tag) : 0;
 }
 
 static int take_in(struct commit *c)
@@ -246,8 +31,6 @@ static int take_in(struct commit *c)
     out_fini(&paths);
     return r;
 }
-
-/* ---- the batch ---- */
 
 struct unpacking {
     struct commit *c;
@@ -304,8 +87,8 @@ static int put_idx(struct commit *c, struct db_batch *b, uint64_t *ret_greatest)
     return r < 0 ? r : 0;
 }
 
-static int put_new(struct commit *c, struct db_batch *b, enum db_cf cf, const struct digest *d, const void *p,
-                   size_t n)
+int commit_put(struct commit *c, struct db_batch *b, enum db_cf cf, const struct digest *d, const void *p,
+               size_t n)
 {
     int there = db_has(c->s->db, cf, d->b, sizeof d->b);
     if (there == 0)
@@ -320,8 +103,8 @@ static int put_indexed(struct commit *c, struct db_batch *b, enum db_cf cf, cons
         size_t n;
         if (!m->e[i].used)
             continue;
-        const void *p = indexed(&m->e[i].value, &n);
-        r = put_new(c, b, cf, &m->e[i].key, p, n);
+        const void *p = commit_entry(m->e[i].value, &n);
+        r = commit_put(c, b, cf, &m->e[i].key, p, n);
     }
     return r;
 }
@@ -338,81 +121,11 @@ static int put_blobs(struct commit *c, struct db_batch *b)
         hash_sha256(p, n, &d);
         out_reset(&rec);
         record_bytes_format(p, n, &rec);
-        r = out_error(&rec) ? oom() : put_new(c, b, DB_BLOBS, &d, rec.p, rec.n);
+        r = out_error(&rec) ? oom() : commit_put(c, b, DB_BLOBS, &d, rec.p, rec.n);
     }
     if (r == 0 && wire_done(&w) < 0)
         r = fail(-EBADMSG, "a prepared commit that does not hold together");
     out_fini(&rec);
-    return r;
-}
-
-/* What names a tensor for `since`: name and bytes. */
-static void tensor_key(const struct manifest_tensor *t, struct digest *ret)
-{
-    struct digest both[2] = {{{0}}, t->digest};
-    hash_sha256(t->name, strlen(t->name), &both[0]);
-    hash_sha256(both, sizeof both, ret);
-}
-
-/* The page of `since`: a tensor that the first parent has under the same name with the same bytes keeps the
- * version that the parent's has. Zero when there is nothing to say. */
-static int put_since(struct commit *c, struct db_batch *b, struct digest *ret)
-{
-    memset(ret, 0, sizeof *ret);
-    const struct manifest *old;
-    if (!c->parent || c->manifest.tensors == 0)
-        return 0;
-    int r = manifest_get(c->s, c->parent, &old);
-    if (r < 0)
-        return r;
-    struct dmap was = {0}, version = {0}; /* tensor -> its address; version -> number in the page */
-    struct out versions = {0}, body = {0}, page = {0};
-    for (size_t i = 0; r == 0 && i < old->nfiles; i++)
-        for (size_t k = 0; r == 0 && k < old->files[i].ntensors; k++) {
-            const struct manifest_tensor *t = &old->files[i].tensors[k];
-            struct digest d;
-            tensor_key(t, &d);
-            if (!hash_is_zero(&t->digest))
-                r = dmap_put(&was, &d, (uint64_t)(uintptr_t)t);
-        }
-    uint32_t n = 0;
-    for (size_t i = 0; r == 0 && i < c->manifest.nfiles; i++)
-        for (size_t k = 0; r == 0 && k < c->manifest.files[i].ntensors; k++) {
-            struct digest d;
-            uint32_t code = 0;
-            tensor_key(&c->manifest.files[i].tensors[k], &d);
-            const uint64_t *found = dmap_get(&was, &d), *known;
-            if (found) {
-                const struct manifest_tensor *t = (const void *)(uintptr_t)*found;
-                const struct digest *v = hash_is_zero(&t->since) ? &c->parent->digest : &t->since;
-                if ((known = dmap_get(&version, v)) != NULL) {
-                    code = (uint32_t)*known;
-                } else {
-                    code = ++n;
-                    wire_put_digest(&versions, v);
-                    r = dmap_put(&version, v, n);
-                }
-            }
-            wire_put_u32(&body, code);
-        }
-    if (r == 0 && n) {
-        page_head(&page, PAGE_SINCE, n);
-        wire_put(&page, versions.p, versions.n);
-        wire_put_u64(&page, c->manifest.tensors);
-        wire_put(&page, body.p, body.n);
-        if (out_error(&page) || out_error(&versions) || out_error(&body)) {
-            r = oom();
-        } else {
-            hash_sha256(page.p, page.n, ret);
-            r = put_new(c, b, DB_MANIFESTS, ret, page.p, page.n);
-        }
-    }
-    out_fini(&versions);
-    out_fini(&body);
-    out_fini(&page);
-    dmap_fini(&was);
-    dmap_fini(&version);
-    manifest_unref(c->s, old);
     return r;
 }
 
@@ -447,7 +160,7 @@ static int put_version(struct commit *c, struct db_batch *b, struct version *v)
 {
     struct record_extra extra;
     struct out body = {0}, rec = {0}, ref = {0};
-    int r = put_since(c, b, &extra.since);
+    int r = commit_since(c, b, &extra.since);
     if (r < 0)
         return r;
     record_body_format(v, &body);
@@ -502,7 +215,7 @@ static int build(struct store *s, void *ctx, uint64_t seq, struct db_batch *b, s
                         .bytes = c->result.bytes,
                         .bytes_new = c->result.bytes_new,
                         .stored_new = c->result.stored_new};
-    int r = recheck(c, 0);
+    int r = commit_recheck(c);
     if (r == 0 && c->d.kind == STAGING_PACKED)
         r = put_pack(c, b);
     if (r == 0)
@@ -548,7 +261,7 @@ int commit_apply(struct store *s, const void *doc, size_t n, struct commit_resul
         return fail(-EROFS, "%s: opened read-only", s->path);
     int r = doc_parse(doc, n, &c.d);
     if (r == 0)
-        r = examine(&c);
+        r = commit_examine(&c);
     if (r == 0 && c.d.kind == STAGING_TABLES)
         r = take_in(&c);
     if (r == 0) {

@@ -7,6 +7,7 @@
 #include <math.h>
 
 enum { BLOCK = 2048, LANES = 8 };
+#define VECTORISED __attribute__((optimize("O3")))
 
 int moments_of(enum dtype t)
 {
@@ -36,48 +37,84 @@ void moments_join(struct moments *s, const struct moments *x)
     s->zeros += x->zeros;
 }
 
-/* v: values, of which those past n are NaN and not counted */
-__attribute__((optimize("O3"))) static void block(const double *v, size_t n, struct moments *ret)
+/* What one pass over the lanes sums up. All of it is double, which is what lets the compiler use vectors. */
+struct lanes {
+    double sum[LANES], lo[LANES], hi[LANES], zeros[LANES];
+    double odd[LANES]; /* sum of x - x: NaN once a value was not finite */
+};
+
+VECTORISED static void first_pass(const double *restrict v, struct lanes *restrict l)
 {
-    double sum[LANES] = {0}, lo[LANES], hi[LANES], m2[LANES] = {0};
-    uint64_t finite[LANES] = {0}, zeros[LANES] = {0};
-    size_t rounded = (n + LANES - 1) / LANES * LANES;
-    for (int j = 0; j < LANES; j++) {
-        lo[j] = INFINITY;
-        hi[j] = -INFINITY;
-    }
-    for (size_t i = 0; i < rounded; i += LANES)
+    for (int i = 0; i < BLOCK; i += LANES)
         for (int j = 0; j < LANES; j++) {
             double x = v[i + j];
-            int ok = x - x == 0; /* false for NaN and the infinities */
-            double y = ok ? x : 0, l = ok ? x : INFINITY, h = ok ? x : -INFINITY;
-            sum[j] += y;
-            lo[j] = l < lo[j] ? l : lo[j];
-            hi[j] = h > hi[j] ? h : hi[j];
-            finite[j] += (uint64_t)ok;
-            zeros[j] += x == 0;
+            l->sum[j] += x;
+            l->lo[j] = x < l->lo[j] ? x : l->lo[j];
+            l->hi[j] = x > l->hi[j] ? x : l->hi[j];
+            l->zeros[j] += x == 0 ? 1.0 : 0.0;
+            l->odd[j] += x - x;
         }
-    struct moments s = {.min = INFINITY, .max = -INFINITY};
-    double total = 0;
-    for (int j = 0; j < LANES; j++) {
-        total += sum[j];
-        s.n += finite[j];
-        s.zeros += zeros[j];
-        s.min = lo[j] < s.min ? lo[j] : s.min;
-        s.max = hi[j] > s.max ? hi[j] : s.max;
-    }
-    s.mean = s.n ? total / (double)s.n : 0;
-    for (size_t i = 0; i < rounded; i += LANES)
+}
+
+VECTORISED static void second_pass(const double *restrict v, double mean, double *restrict m2)
+{
+    for (int i = 0; i < BLOCK; i += LANES)
         for (int j = 0; j < LANES; j++) {
-            double d = v[i + j] - s.mean;
-            m2[j] += d - d == 0 ? d * d : 0;
+            double d = v[i + j] - mean;
+            m2[j] += d * d;
         }
+}
+
+/* BLOCK values, all finite; 0 when they are not. */
+static int fast(const double *v, struct moments *ret)
+{
+    struct lanes l = {.zeros = {0}};
+    double m2[LANES] = {0}, sum = 0, zeros = 0, odd = 0;
+    struct moments s = {.n = BLOCK, .min = INFINITY, .max = -INFINITY};
+    for (int j = 0; j < LANES; j++) {
+        l.lo[j] = INFINITY;
+        l.hi[j] = -INFINITY;
+    }
+    first_pass(v, &l);
+    for (int j = 0; j < LANES; j++) {
+        sum += l.sum[j];
+        zeros += l.zeros[j];
+        odd += l.odd[j];
+        s.min = l.lo[j] < s.min ? l.lo[j] : s.min;
+        s.max = l.hi[j] > s.max ? l.hi[j] : s.max;
+    }
+    if (odd != 0)
+        return 0;
+    s.mean = sum / BLOCK;
+    s.zeros = (uint64_t)zeros;
+    second_pass(v, s.mean, m2);
     for (int j = 0; j < LANES; j++)
         s.m2 += m2[j];
-    for (size_t i = 0; s.n < n && i < n; i++) { /* rare */
-        s.nan += isnan(v[i]) != 0;
-        s.inf += isinf(v[i]) != 0;
+    *ret = s;
+    return 1;
+}
+
+/* Any n values. */
+static void slow(const double *v, size_t n, struct moments *ret)
+{
+    struct moments s = {.min = INFINITY, .max = -INFINITY};
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        double x = v[i];
+        s.nan += isnan(x) != 0;
+        s.inf += isinf(x) != 0;
+        s.zeros += x == 0;
+        if (!isfinite(x))
+            continue;
+        s.n++;
+        sum += x;
+        s.min = x < s.min ? x : s.min;
+        s.max = x > s.max ? x : s.max;
     }
+    s.mean = s.n ? sum / (double)s.n : 0;
+    for (size_t i = 0; i < n; i++)
+        if (isfinite(v[i]))
+            s.m2 += (v[i] - s.mean) * (v[i] - s.mean);
     *ret = s;
 }
 
@@ -90,9 +127,8 @@ void moments_add(struct moments *s, enum dtype t, const void *p, size_t n)
         size_t k = n < BLOCK ? n : BLOCK;
         struct moments part;
         dtype_decode(t, b, k, v);
-        for (size_t i = k; i % LANES; i++)
-            v[i] = NAN;
-        block(v, k, &part);
+        if (k < BLOCK || !fast(v, &part))
+            slow(v, k, &part);
         moments_join(s, &part);
         b += k * size;
         n -= k;
