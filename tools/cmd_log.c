@@ -72,7 +72,7 @@ static int run(int argc, char **argv)
     if (err == 0)
         err = out_error(&lines);
     if (err == 0)
-        fwrite(lines.p, 1, lines.n, stdout);
+        fputs(out_cstr(&lines), stdout);
     out_fini(&lines);
     json_decref(all);
     return err < 0 ? say_fail(op[0], err) : SAY_DONE;

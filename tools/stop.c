@@ -15,10 +15,13 @@ void stop_install(void)
 {
     /* no SA_RESTART: a wait on a socket ends with EINTR */
     struct sigaction sa = {.sa_handler = ask, .sa_flags = (int)SA_RESETHAND};
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     sigemptyset(&sa.sa_mask);
-    sigaction(SIGINT, &sa, NULL);
-    sigaction(SIGTERM, &sa, NULL);
-    sigaction(SIGHUP, &sa, NULL);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        struct sigaction now;
+        if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN) /* nohup and & keep it so */
+            sigaction(signals[i], &sa, NULL);
+    }
 }
 
 int stop_asked(void *unused)

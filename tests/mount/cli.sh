@@ -47,3 +47,9 @@ needs_fuse() {
     trap 'umount -l "$T"/mnt* 2>/dev/null || true; rm -rf "$T"' EXIT
     mkdir mnt mnt2
 }
+
+# unmounts: expect 0 umount DIR, and the daemon of REPO had nothing to complain about (a sanitizer's report would be there).
+unmounts() {
+    expect 0 umount "$1"
+    [ ! -s "$2/mount.log" ] || die "the daemon said: $(cat "$2/mount.log")"
+}

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/cli.sh"
 
 expect 0 init r
-mkdir in && truncate -s 3G in/weights.bin # sparse: long to read, nothing to write
+mkdir in && truncate -s 1G in/weights.bin # sparse: long to read, nothing to write
 "$modelfs" commit r in -m changing >out 2>err &
 pid=$!
 until ls -l /proc/$pid/fd 2>/dev/null | grep -q weights.bin; do

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/cli.sh"
 
 expect 0 init r
-mkdir in && truncate -s 3G in/weights.bin && head -c 300000 /dev/urandom >in/a.bin
+mkdir in && truncate -s 1G in/weights.bin && head -c 300000 /dev/urandom >in/a.bin
 env --default-signal=INT "$modelfs" commit r in -m interrupted >out 2>err & # a script's jobs ignore it otherwise
 pid=$!
 until ls -l /proc/$pid/fd 2>/dev/null | grep -q weights.bin; do

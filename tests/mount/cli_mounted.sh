@@ -40,5 +40,5 @@ sed 's/"x": *\[[^,]*/"x":[0.5/; 1q' "$digits/examples.jsonl" | sed 's/"id": *"[^
 expect 0 add r row && prints '1 kept' && grep -q '"id":"new"' mnt/eval/examples.jsonl || die "the new row does not show"
 expect 0 rm r v1 && [ ! -e mnt/v1 ] || die "v1 is still there"
 expect 0 export r v2 got && diff -r got mnt/v2
-expect 0 umount mnt
+unmounts mnt r
 expect 0 log r && [ "$(wc -l <out)" = 2 ] || die "unmounted, it is not the same repo"

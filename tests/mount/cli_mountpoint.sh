@@ -26,8 +26,8 @@ expect_busy() {
 }
 expect_busy
 exec 3<&-
-expect 0 umount mnt
-expect 0 mount r mnt2 && expect 0 umount mnt2
+unmounts mnt r
+expect 0 mount r mnt2 && unmounts mnt2 r
 
 # killed: every access is an error, never an empty directory; the next mount heals it
 "$modelfs" mount -f r mnt &

@@ -6,7 +6,7 @@ needs_fuse
 
 expect 0 init r
 expect 0 mount r mnt
-mkdir in && head -c 3000000 /dev/urandom >in/a.bin && truncate -s 3G in/weights.bin
+mkdir in && head -c 3000000 /dev/urandom >in/a.bin && truncate -s 1G in/weights.bin
 "$modelfs" commit r in -m killed >out 2>err &
 pid=$!
 until [ -n "$(ls r/staging)" ]; do kill -0 $pid || die "it ended before it staged anything"; done
@@ -15,4 +15,4 @@ wait $pid 2>/dev/null || true
 until [ -z "$(ls r/staging)" ]; do :; done # the test's time limit ends a wait in vain
 expect 0 log r && [ ! -s out ] || die "there is a version"
 expect 0 commit r "$digits/v1-baseline" -m one && [ -d mnt/v1 ]
-expect 0 umount mnt
+unmounts mnt r

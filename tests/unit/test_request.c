@@ -4,7 +4,9 @@
 #include "store/base/fail.h"
 #include "store/store.h"
 #include "tests/unit/unit.h"
+#include "tools/client.h"
 #include "tools/listen.h"
+#include "tools/say.h"
 #include "tools/table.h"
 #include <poll.h>
 #include <pthread.h>
@@ -284,6 +286,31 @@ START_TEST(a_body_that_lies_is_refused)
 }
 END_TEST
 
+/* ---- a store of a later modelfs ---- */
+
+START_TEST(a_newer_store_is_exit_12)
+{
+    char path[160], anchor[200];
+    snprintf(path, sizeof path, "%s/newer", unit_tmpdir());
+    snprintf(anchor, sizeof anchor, "%s/anchor", path);
+    ck_assert_int_eq(store_init(path), 0);
+    size_t n;
+    char *p = unit_read_file(anchor, &n);
+    for (size_t slot = 0; slot + 104 <= n; slot += 4096) { /* u32 version at 8, XXH3 of 96 bytes at 96 */
+        p[slot + 8] = 99;
+        uint64_t sum = hash_xxh3(p + slot, 96);
+        memcpy(p + slot + 96, &sum, 8);
+    }
+    unit_write_file(anchor, p, n);
+    free(p);
+    struct client *c;
+    int err = client_open(path, 0, &c);
+    ck_assert_int_eq(err, -ENOTSUP);
+    ck_assert_int_eq(say_code_open(err), SAY_NEWER);
+    ck_assert_ptr_nonnull(strstr(fail_text(), "newer"));
+}
+END_TEST
+
 /* ---- CSV ---- */
 
 static const char *rows(const char *csv, enum table_kind kind, struct out *o)
@@ -349,6 +376,9 @@ Suite *unit_suite(void)
     tcase_add_test(served, garbage_ends_the_connection_and_nothing_else);
     tcase_add_test(served, a_body_that_lies_is_refused);
     suite_add_tcase(s, served);
+    TCase *newer = tcase_create("newer");
+    tcase_add_test(newer, a_newer_store_is_exit_12);
+    suite_add_tcase(s, newer);
     TCase *csv = tcase_create("csv");
     tcase_add_test(csv, csv_becomes_rows);
     tcase_add_test(csv, csv_says_what_is_wrong);
