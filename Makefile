@@ -54,6 +54,8 @@ check-layers: ## check who includes whom
 	@sh tests/layers.sh
 check-mount: all ## run the end-to-end tests (over a real mount)
 	@$(TEST_ENV) sh tests/run.sh $(MOUNT)
+golden: $(B)/tests/unit/test_golden ## rewrite tests/golden from what is rendered now (review the difference)
+	GOLDEN=write $(B)/tests/unit/test_golden
 asan: ## build and run everything under ASan and UBSan
 	$(MAKE) MODE=asan check
 tsan: ## build and run everything under TSan
@@ -74,6 +76,6 @@ clean: ## remove what was built (not build/deps)
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-.PHONY: all check check-unit check-layers check-mount asan tsan lint fmt install clean help
+.PHONY: all check check-unit check-layers check-mount golden asan tsan lint fmt install clean help
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

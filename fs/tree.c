@@ -17,6 +17,13 @@ static const struct node table[] = {
     {"/tags/<tag>", .names = &names_tag, .link = "../", .doc = "the version that the tag names"},
     {"/log.txt", .report = &report_log},
 
+    {"/info", .doc = "what is known of each version"},
+    {"/info/<version>", .names = &names_version, .doc = "what is known of a version"},
+    {"/info/<version>/summary.txt", .report = &report_info_summary},
+    {"/info/<version>/tensors.csv", .report = &report_info_tensors},
+    {"/info/<version>/lineage.json", .report = &report_info_lineage},
+    {"/info/<version>/manifest.json", .report = &report_info_manifest},
+
     {"/tensors", .doc = "every tensor as a NumPy array"},
     {"/tensors/<version>", .names = &names_version, .doc = "the tensors of a version"},
     {"/tensors/<version>/<tensor>.npy", .names = &names_tensor, .doc = "one tensor, for numpy.load"},
@@ -26,6 +33,9 @@ static const struct node table[] = {
 
     {"/diff", .doc = "one version against another: each against its parents; other pairs when asked for"},
     {"/diff/<pair>", .names = &names_pair, .doc = "what changed from the first to the second"},
+    {"/diff/<pair>/tensors.csv", .report = &report_diff_tensors},
+    {"/diff/<pair>/files.csv", .report = &report_diff_files},
+    {"/diff/<pair>/lineage.txt", .report = &report_diff_lineage},
     {"/diff/<name>..<name>", .names = &names_alias, .link = "",
      .doc = "the pair that tags, latest or digests mean now"},
 
