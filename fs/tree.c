@@ -33,6 +33,7 @@ static const struct node table[] = {
 
     {"/diff", .doc = "one version against another: each against its parents; other pairs when asked for"},
     {"/diff/<pair>", .names = &names_pair, .doc = "what changed from the first to the second"},
+    {"/diff/<pair>/summary.txt", .report = &report_diff_summary},
     {"/diff/<pair>/tensors.csv", .report = &report_diff_tensors},
     {"/diff/<pair>/files.csv", .report = &report_diff_files},
     {"/diff/<pair>/lineage.txt", .report = &report_diff_lineage},

@@ -152,11 +152,16 @@ static struct store *digits_repo(void)
     return s;
 }
 
+extern const struct report report_diff_summary;
+
 START_TEST(networks)
 {
     struct store *s = digits_repo();
     struct eval *e;
     open_eval(s, &e);
+    for (uint32_t v = 1; v < 5; v++)
+        expect(s, e, "digits", &report_diff_summary, v, v + 1);
+    expect(s, e, "digits", &report_diff_summary, 3, 3);
     expect(s, e, "digits", &report_diff_tensors, 4, 5);
     expect(s, e, "digits", &report_diff_files, 1, 2);
     expect(s, e, "digits", &report_diff_lineage, 1, 2);
@@ -182,6 +187,8 @@ START_TEST(boosters_and_a_switch)
         commit(s, fixed(name, from[i]), strrchr(from[i], '/') + 1, NULL);
     }
     open_eval(s, &e);
+    for (uint32_t v = 1; v < 5; v++)
+        expect(s, e, "boosters", &report_diff_summary, v, v + 1);
     expect(s, e, "boosters", &report_info_summary, 2, 0);
     expect(s, e, "boosters", &report_info_summary, 5, 0);
     eval_close(e);
@@ -249,6 +256,11 @@ START_TEST(alerts_and_shapes)
     trees_write(dir, "model.safetensors", "\x40\0\0\0\0\0\0\0{\"a", 11);
     commit(s, dir, "broken", NULL);
     open_eval(s, &e);
+    expect(s, e, "made", &report_diff_summary, 1, 2);
+    expect(s, e, "made", &report_diff_summary, 2, 3);
+    expect(s, e, "made", &report_diff_summary, 1, 4);
+    expect(s, e, "made", &report_diff_summary, 1, 5);
+    expect(s, e, "made", &report_diff_summary, 1, 6);
     expect(s, e, "made", &report_diff_tensors, 2, 3);
     expect(s, e, "made", &report_info_summary, 5, 0);
     expect(s, e, "made", &report_info_summary, 6, 0);
@@ -276,7 +288,7 @@ START_TEST(same_bytes_anywhere)
             commit(s, fixed(digits[i][0], from), digits[i][1], NULL);
         }
         open_eval(s, &e);
-        char *text[2] = {render(s, e, &report_info_summary, 2, 0, &n),
+        char *text[2] = {render(s, e, &report_diff_summary, 1, 2, &n),
                          render(s, e, &report_diff_tensors, 1, 2, &n)};
         for (int i = 0; i < 2; i++) {
             if (round)
