@@ -40,3 +40,12 @@ char **args_operands(struct args *a, int min, int max, int *ret_n)
         *ret_n = n;
     return a->argv + optind;
 }
+
+char **args_open(struct args *a, int min, int max, int *ret_n, struct client **ret)
+{
+    char **op = args_operands(a, min, max, ret_n);
+    int err = op ? client_open(op[0], a->flags, ret) : 0;
+    if (err < 0)
+        a->bad = say_fail_open(op[0], err);
+    return err < 0 ? NULL : op;
+}

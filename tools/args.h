@@ -29,3 +29,7 @@ enum { ARGS_WAIT = 0x100 };
 /* The operands, when there are at least min and at most max (-1: any number) of them, else NULL and a usage
  * error in bad. They are NULL-terminated. */
 char **args_operands(struct args *a, int min, int max, int *ret_n);
+
+/* The same, with the repo that the first of them names open; a failure is said, and bad is the exit code. */
+struct client;
+char **args_open(struct args *a, int min, int max, int *ret_n, struct client **ret);

@@ -10,13 +10,11 @@ static int run(int argc, char **argv)
     struct args a = {argc, argv, ":", longs, 0, 0};
     while (args_next(&a) != -1)
         ;
-    char **op = args_operands(&a, 2, -1, NULL);
+    struct client *c;
+    char **op = args_open(&a, 2, -1, NULL, &c);
     if (!op)
         return a.bad;
-    struct client *c;
-    int err = client_open(op[0], a.flags, &c), code = SAY_DONE;
-    if (err < 0)
-        return say_fail_open(op[0], err);
+    int err, code = SAY_DONE;
     for (char **path = op + 1; *path && code == SAY_DONE; path++) {
         struct request q = {.op = REQUEST_CAT, .name = *path};
         if ((err = client_print(c, &q, NULL)) < 0)

@@ -32,19 +32,16 @@ static int run(int argc, char **argv)
     while (args_next(&a) != -1)
         if ((part = share(optarg ? optarg : "100")) == 0)
             return say_usage("--read-data=%s: not a share of the data between 0 and 100 %%", optarg);
-    char **op = args_operands(&a, 1, 1, NULL);
+    struct client *c;
+    char **op = args_open(&a, 1, 1, NULL, &c);
     if (!op)
         return a.bad;
-    struct client *c;
-    int err = client_open(op[0], a.flags, &c);
-    if (err < 0)
-        return say_fail_open(op[0], err);
     struct progress bar;
     struct out result = {0};
     struct reply to = {.data = print, .progress = progress_reply, .ctx = &bar};
     struct request q = {.op = REQUEST_CHECK, .flags = part};
     progress_begin(&bar, "check", PROGRESS_BYTES);
-    err = client_call(c, &q, &to, &result);
+    int err = client_call(c, &q, &to, &result);
     progress_end(&bar);
     client_close(c);
     struct wire w = wire_read(result.p, result.n);

@@ -16,16 +16,13 @@ static int run(int argc, char **argv)
     struct args a = {argc, argv, ":", longs, 0, 0};
     while (args_next(&a) != -1)
         ;
-    char **op = args_operands(&a, 2, 2, NULL);
+    struct client *c;
+    char **op = args_open(&a, 2, 2, NULL, &c);
     if (!op)
         return trouble(a.bad);
-    struct client *c;
-    int err = client_open(op[0], a.flags, &c);
-    if (err < 0)
-        return trouble(say_fail_open(op[0], err));
     struct out result = {0};
     struct request q = {.op = REQUEST_DIFF, .name = op[1]};
-    err = client_print(c, &q, &result);
+    int err = client_print(c, &q, &result);
     client_close(c);
     int differ = result.n && result.p[0];
     out_fini(&result);

@@ -44,17 +44,14 @@ static int run(int argc, char **argv)
     int json = 0;
     while (args_next(&a) != -1)
         json = 1;
-    char **op = args_operands(&a, 1, 1, NULL);
+    struct client *c;
+    char **op = args_open(&a, 1, 1, NULL, &c);
     if (!op)
         return a.bad;
-    struct client *c;
-    int err = client_open(op[0], a.flags, &c);
-    if (err < 0)
-        return say_fail_open(op[0], err);
     struct out line = {0};
     struct request q = {.op = REQUEST_USAGE};
     json_t *u = NULL;
-    err = client_call(c, &q, NULL, &line);
+    int err = client_call(c, &q, NULL, &line);
     client_close(c);
     if (err == 0 && json)
         fwrite(line.p, 1, line.n, stdout);

@@ -54,14 +54,12 @@ static int run(int argc, char **argv)
     struct tally t = {0};
     while (args_next(&a) != -1)
         t.json = 1;
-    char **op = args_operands(&a, 1, -1, NULL);
+    struct client *c;
+    char **op = args_open(&a, 1, -1, NULL, &c);
     if (!op)
         return a.bad;
-    struct client *c;
     json_t *all = NULL;
-    int err = client_open(op[0], a.flags, &c);
-    if (err < 0)
-        return say_fail_open(op[0], err);
+    int err = 0;
     for (char **name = op + 1; *name && t.code != SAY_INTERRUPTED; name++)
         evaluate(c, *name, &t);
     if (!op[1] && (err = client_versions(c, "", 0, &all)) == 0)

@@ -62,14 +62,11 @@ static int run(int argc, char **argv)
     struct args a = {argc, argv, ":", longs, 0, 0};
     while (args_next(&a) != -1)
         ;
-    char **op = args_operands(&a, 3, 3, NULL);
+    struct client *c;
+    char **op = args_open(&a, 3, 3, NULL, &c);
     if (!op)
         return a.bad;
-    struct client *c;
-    int err = client_open(op[0], a.flags, &c);
-    if (err < 0)
-        return say_fail_open(op[0], err);
-    err = export(c, op[1], op[2]);
+    int err = export(c, op[1], op[2]);
     client_close(c);
     return err < 0 ? say_fail(op[1], err) : SAY_DONE;
 }

@@ -52,13 +52,11 @@ static int run(int argc, char **argv)
     int json = 0;
     while (args_next(&a) != -1)
         json = 1;
-    char **op = args_operands(&a, 1, 1, NULL);
+    struct client *c;
+    char **op = args_open(&a, 1, 1, NULL, &c);
     if (!op)
         return a.bad;
-    struct client *c;
-    int err = client_open(op[0], a.flags, &c);
-    if (err < 0)
-        return say_fail_open(op[0], err);
+    int err;
     struct out lines = {0};
     json_t *all = NULL, *v;
     size_t i;

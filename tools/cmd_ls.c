@@ -65,14 +65,11 @@ static int run(int argc, char **argv)
     int full = 0, n;
     while (args_next(&a) != -1)
         full = 1;
-    char **op = args_operands(&a, 1, 2, &n);
+    struct client *c;
+    char **op = args_open(&a, 1, 2, &n, &c);
     if (!op)
         return a.bad;
-    struct client *c;
-    int err = client_open(op[0], a.flags, &c);
-    if (err < 0)
-        return say_fail_open(op[0], err);
-    err = list(c, n == 2 ? op[1] : "", full);
+    int err = list(c, n == 2 ? op[1] : "", full);
     client_close(c);
     return err < 0 ? say_fail(n == 2 ? op[1] : op[0], err) : SAY_DONE;
 }

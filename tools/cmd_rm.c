@@ -49,13 +49,11 @@ static int run(int argc, char **argv)
     int dry = 0, force = 0, done = 0, code = SAY_DONE;
     for (int o; (o = args_next(&a)) != -1;)
         *(o == 'n' ? &dry : &force) = 1;
-    char **op = args_operands(&a, 2, -1, NULL);
+    struct client *c;
+    char **op = args_open(&a, 2, -1, NULL, &c);
     if (!op)
         return a.bad;
-    struct client *c;
-    int err = client_open(op[0], a.flags, &c);
-    if (err < 0)
-        return say_fail_open(op[0], err);
+    int err;
     for (char **name = op + 1; *name && code != SAY_INTERRUPTED; name++) {
         err = dry ? preview(c, *name, force) : remove_one(c, *name, force);
         if (err < 0)

@@ -10,15 +10,12 @@ static int run(int argc, char **argv)
     struct args a = {argc, argv, ":", longs, 0, 0};
     while (args_next(&a) != -1)
         ;
-    char **op = args_operands(&a, 2, 2, NULL);
+    struct client *c;
+    char **op = args_open(&a, 2, 2, NULL, &c);
     if (!op)
         return a.bad;
-    struct client *c;
-    int err = client_open(op[0], a.flags, &c);
-    if (err < 0)
-        return say_fail_open(op[0], err);
     struct request q = {.op = REQUEST_SHOW, .name = op[1]};
-    err = client_print(c, &q, NULL);
+    int err = client_print(c, &q, NULL);
     client_close(c);
     return err < 0 ? say_fail(op[1], err) : SAY_DONE;
 }
