@@ -317,6 +317,10 @@ static void text_key(struct repo *r, const struct report *rep, const struct dige
         eval_known(r->eval, &d);
         wire_put_digest(&o, &d);
     }
+    if (rep->inputs & INPUT_IMPORTS) {
+        eval_imports(r->eval, &d);
+        wire_put_digest(&o, &d);
+    }
     hash_sha256(o.p, o.n, ret);
     out_fini(&o);
 }
@@ -350,13 +354,15 @@ static int rendering_make(void *ctx, int (*stop)(void *), void *stop_ctx, struct
     return err;
 }
 
-/* Inputs that moved while it was made: the text may show either state, so it is not kept for long. */
+/* Inputs that moved while it was made: the text may show either state, so it is not kept for long. Nor is
+ * what an engine that is missing here had no part in. */
 static int rendering_keep(void *ctx)
 {
     struct rendering *x = ctx;
     struct digest now;
     text_key(x->repo, x->report, &x->subject, &now);
-    return hash_equal(&now, &x->key);
+    return hash_equal(&now, &x->key) &&
+           !(x->report->inputs & (INPUT_RESULTS | INPUT_IMPORTS) && eval_lacks_engine(x->repo->eval));
 }
 
 static void rendering_drop(void *ctx)

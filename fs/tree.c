@@ -16,6 +16,7 @@ static const struct node table[] = {
      .doc = "names for versions; ln -sfn ../v4 tags/prod moves one, rm removes it"},
     {"/tags/<tag>", .names = &names_tag, .link = "../", .doc = "the version that the tag names"},
     {"/log.txt", .report = &report_log},
+    {"/store.txt", .report = &report_store},
 
     {"/info", .doc = "what is known of each version"},
     {"/info/<version>", .names = &names_version, .doc = "what is known of a version"},
@@ -36,6 +37,8 @@ static const struct node table[] = {
     {"/diff/<pair>/summary.txt", .report = &report_diff_summary},
     {"/diff/<pair>/tensors.csv", .report = &report_diff_tensors},
     {"/diff/<pair>/files.csv", .report = &report_diff_files},
+    {"/diff/<pair>/eval.csv", .report = &report_diff_eval},
+    {"/diff/<pair>/flips.csv", .report = &report_diff_flips},
     {"/diff/<pair>/lineage.txt", .report = &report_diff_lineage},
     {"/diff/<pair>/eval.csv", .report = &report_diff_eval},
     {"/diff/<pair>/flips.csv", .report = &report_diff_flips},

@@ -3,6 +3,7 @@
 #include "fs/eval/compare.h"
 #include "fs/eval/grow.h"
 #include "fs/eval/import.h"
+#include "fs/eval/runner.h"
 #include "fs/eval/scores.h"
 #include "fs/eval/state.h"
 #include "fs/eval/view.h"
@@ -17,6 +18,7 @@ int eval_open(struct store *s, struct eval **ret)
     if (!e)
         return fail(-ENOMEM, "out of memory");
     e->store = s;
+    pthread_mutex_init(&e->lock, NULL);
     int err = set_open(s, &e->set);
     if (!err)
         err = models_open(s, &e->models);
@@ -36,6 +38,7 @@ void eval_close(struct eval *e)
     results_close(e->results);
     models_close(e->models);
     set_close(e->set);
+    pthread_mutex_destroy(&e->lock);
     free(e);
 }
 
@@ -199,6 +202,30 @@ void eval_known(struct eval *e, struct digest *ret)
     results_known(e->results, h);
     hash_final(h, ret);
     hash_free(h);
+}
+
+static int see_event(void *ctx, const struct event *x)
+{
+    struct eval *e = ctx;
+    e->events_seen = x->seq;
+    if (strcmp(x->kind, "predictions") == 0)
+        e->newest_import = x->hash;
+    return 0;
+}
+
+void eval_imports(struct eval *e, struct digest *ret)
+{
+    pthread_mutex_lock(&e->lock);
+    if (events_last(e->store, NULL) > e->events_seen)
+        events_each(e->store, e->events_seen + 1, see_event, e);
+    *ret = e->newest_import;
+    pthread_mutex_unlock(&e->lock);
+}
+
+int eval_lacks_engine(struct eval *e)
+{
+    (void)e;
+    return runner_lacking();
 }
 
 int eval_version(struct eval *e, const struct version *v, enum eval_want want, const struct eval_set *set,

@@ -41,6 +41,11 @@ int eval_configure(struct eval *e, const struct eval_writer *w, const char *name
 void eval_revision(struct eval *e, char ret[32], struct digest *ret_digest);
 /* Changes whenever a prediction, row or configuration becomes known: the key of reports that show results. */
 void eval_known(struct eval *e, struct digest *ret);
+/* Changes when predictions are imported. With the set's digest and the versions' it decides all results, once
+ * what is missing is computed. */
+void eval_imports(struct eval *e, struct digest *ret);
+/* 1: an engine was asked for that is not here: results say so, and would differ where it is. */
+int eval_lacks_engine(struct eval *e);
 
 /* A consistent view of the set at its newest revision; rows never change under it. */
 struct eval_set {

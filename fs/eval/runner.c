@@ -4,10 +4,18 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 static const struct runner_engine *const engines[] = {&runner_onnx, &runner_xgboost};
+
+static atomic_int lacking;
+
+int runner_lacking(void)
+{
+    return atomic_load(&lacking);
+}
 
 static const struct runner_engine *find(enum spec_engine e)
 {
@@ -21,7 +29,11 @@ static const struct runner_engine *find(enum spec_engine e)
 int runner_open(enum spec_engine e, const struct runner_source *src, struct runner **ret)
 {
     const struct runner_engine *engine = find(e);
-    return engine ? engine->open(src, ret) : -ENOTSUP;
+    int err = engine ? engine->open(src, ret) : -ENOTSUP;
+    const char *fingerprint;
+    if (engine && err == -ENOTSUP) /* a feature, or all of it? */
+        runner_fingerprint(e, &fingerprint);
+    return err;
 }
 
 void runner_close(struct runner *r)
@@ -60,7 +72,10 @@ int runner_check(struct runner *r, const json_t *input)
 int runner_fingerprint(enum spec_engine e, const char **ret)
 {
     const struct runner_engine *engine = find(e);
-    return engine ? engine->fingerprint(ret) : -ENOTSUP;
+    int err = engine ? engine->fingerprint(ret) : -ENOTSUP;
+    if (err == -ENOTSUP)
+        atomic_store(&lacking, 1);
+    return err;
 }
 
 const char *runner_isa(void)

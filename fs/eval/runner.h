@@ -79,6 +79,9 @@ int runner_check(struct runner *r, const json_t *input);
  * optimisation, threads, instruction set, batch rule. Loads the engine. *ret lives for ever. */
 int runner_fingerprint(enum spec_engine e, const char **ret);
 
+/* 1: a model was to be opened, in this process, whose engine is not here. */
+int runner_lacking(void);
+
 /* ---- what an engine provides ---- */
 struct runner_engine {
     enum spec_engine engine;

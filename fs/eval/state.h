@@ -3,10 +3,14 @@
 #pragma once
 #include "fs/eval/results.h"
 #include "fs/eval/set.h"
+#include <pthread.h>
 
 struct eval {
     struct store *store;
     struct set *set;
     struct models *models;
     struct results *results;
+    pthread_mutex_t lock;        /* (m) */
+    uint64_t events_seen;        /* (m) */
+    struct digest newest_import; /* (m) the event's hash, of those seen; zero: none */
 };

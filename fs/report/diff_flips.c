@@ -84,7 +84,7 @@ static int render(const struct subject *s, struct out *o)
 const struct report report_diff_flips = {
     .name = "flips.csv",
     .version = 1,
-    .inputs = INPUT_SET | INPUT_RESULTS,
+    .inputs = INPUT_SET | INPUT_IMPORTS,
     .slow = 1,
     .doc = "rows that one version gets right and the other wrong, worst first",
     .render = render,

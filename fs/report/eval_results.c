@@ -102,7 +102,7 @@ static int render(const struct subject *s, struct out *o)
 const struct report report_eval_results = {
     .name = "results.csv",
     .version = 1,
-    .inputs = INPUT_HISTORY | INPUT_SET | INPUT_RESULTS,
+    .inputs = INPUT_HISTORY | INPUT_SET | INPUT_IMPORTS,
     .slow = 1,
     .doc = "one row per version, metric, slice and cohort, all at one set revision",
     .render = render,

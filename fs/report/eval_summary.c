@@ -194,7 +194,7 @@ static int render(const struct subject *s, struct out *o)
 const struct report report_eval_summary = {
     .name = "summary.txt",
     .version = 1,
-    .inputs = INPUT_HISTORY | INPUT_SET | INPUT_RESULTS,
+    .inputs = INPUT_HISTORY | INPUT_SET | INPUT_IMPORTS,
     .slow = 1,
     .doc = "one line a version, newest first: headline metric, worst slice, must-pass rows",
     .render = render,

@@ -33,8 +33,10 @@ struct subject {
 enum report_input {                    /* beside a and b, whose digests are always inputs when set */
                     INPUT_HISTORY = 1, /* every version, tag and event */
                     INPUT_SET = 2, /* the evaluation set and its configuration (spec, cost, gates, graph) */
-                    INPUT_RESULTS = 4, /* which predictions are known now */
-                    INPUT_LIVE = 8,    /* never cached: progress, disk usage, the clock */
+                    INPUT_RESULTS = 4,  /* which predictions are known now */
+                    INPUT_LIVE = 8,     /* never cached: progress, disk usage, the clock */
+                    INPUT_IMPORTS = 16, /* predictions made elsewhere: what results still depend on where
+                                           all that is missing is computed */
 };
 
 struct report {
