@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What is here, in a few lines, with paths that exist in this repo. */
+#include "fs/report/figure.h"
 #include "fs/report/report.h"
 #include <errno.h>
 
@@ -9,12 +11,11 @@ static int count(void *ctx, const struct version *v)
     return 0;
 }
 
-static int see_tag(void *ctx, const char *name, const struct digest *d)
+static int first_tag(void *ctx, const char *name, const struct digest *d)
 {
-    struct out *o = ctx;
     (void)d;
-    out_printf(o, "%stags/%s", o->n ? ", " : "", name);
-    return o->n > 60;
+    out_printf(ctx, "tags/%s/", name);
+    return 1;
 }
 
 static int first_parent(const struct subject *s, const struct version *v, const struct version **ret)
@@ -25,37 +26,61 @@ static int first_parent(const struct subject *s, const struct version *v, const 
     return 0;
 }
 
+static void put(struct out *o, const char *path, const char *what)
+{
+    size_t from = o->n;
+    out_printf(o, "  %s ", path);
+    figure_pad(o, from, 30);
+    out_printf(o, "%s\n", what);
+}
+
+static void put_of(struct out *o, const char *before, const struct version *v, const char *after,
+                   const char *what)
+{
+    struct out path = {0};
+    out_printf(&path, "%sv%u%s", before, v->number, after);
+    put(o, out_cstr(&path), what);
+    out_fini(&path);
+}
+
 static int render(const struct subject *s, struct out *o)
 {
     const struct version *v = NULL, *parent = NULL;
     uint64_t versions = 0;
-    struct out tags = {0};
+    struct out tag = {0}, pair = {0};
     int r = version_latest(s->store, &v);
-    if (r < 0 && r != -ENOENT)
-        return r;
     if (r == -ENOENT) {
         out_str(o, "A model repo of modelfs, still empty. The first version:\n\n"
                    "    modelfs commit REPO DIRECTORY -m \"what it is\"\n");
         return 0;
     }
+    if (r < 0)
+        return r;
     version_each(s->store, count, &versions);
-    tag_each(s->store, see_tag, &tags);
-    out_printf(o, "A model repo of modelfs: %llu version%s of one model. See modelfs(5).\n\n",
+    tag_each(s->store, first_tag, &tag);
+    out_printf(o, "A model repo of modelfs: %llu version%s of one model. man 5 modelfs tells all.\n\n",
                (unsigned long long)versions, versions == 1 ? "" : "s");
-    unsigned n = v->number;
-    out_printf(o, "  latest/                      the newest version, v%u: its files as committed\n", n);
-    out_printf(o, "  log.txt                      the history, newest first\n");
-    if (tags.n)
-        out_printf(o, "  tags/                        %s\n", out_cstr(&tags));
+    put_of(o, "", v, "/", "the files of the newest version, as committed; so is latest/");
+    if (tag.n)
+        put(o, out_cstr(&tag), "a name for a version: ln -sfn moves it, rm removes it");
     else
-        out_printf(o, "  tags/                        names for versions: ln -s ../v%u tags/prod\n", n);
-    out_printf(o, "  tensors/v%u/                  each tensor as a NumPy array\n", n);
-    if (first_parent(s, v, &parent))
-        out_printf(o, "  diff/v%u..v%u/                what changed from v%u to v%u\n", parent->number, n,
-                   parent->number, n);
+        put(o, "tags/", "names for versions: ln -s ../latest tags/prod");
+    put(o, "log.txt", "the history, newest first");
+    put_of(o, "info/", v, "/summary.txt", "one screen about a version");
+    put_of(o, "tensors/", v, "/", "each tensor as a NumPy array");
+    if (first_parent(s, v, &parent)) {
+        out_printf(&pair, "diff/v%u..", parent->number);
+        put_of(o, out_cstr(&pair), v, "/summary.txt",
+               "what a reviewer reads first; the evidence is beside it");
+    }
+    put(o, "eval/summary.txt", "how well each version does, one line each");
+    put(o, "eval/examples.jsonl", "the evaluation set; append a row:");
+    out_str(o, "    echo '{\"input\":{\"x\":[1,2]},\"label\":\"a\"}' >> eval/examples.jsonl\n");
+    put(o, "store.txt", "what it all costs in bytes");
     version_unref(parent);
     version_unref(v);
-    out_fini(&tags);
+    out_fini(&tag);
+    out_fini(&pair);
     return 0;
 }
 
