@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "store/base/fail.h"
 #include "tools/args.h"
 #include "tools/client.h"
 #include "tools/command.h"
 #include "tools/progress.h"
 #include "tools/say.h"
+#include <errno.h>
 #include <stdio.h>
 
 struct tally {
@@ -31,12 +33,14 @@ static void evaluate(struct client *c, const char *name, struct tally *t)
     if (err == 0 && t->json)
         fwrite(line.p, 1, line.n, stdout);
     if (err == 0 && problem) {
-        say_note(name, "%s", problem);
-        t->code = SAY_REFUSED;
-    } else if (err < 0) {
-        t->code = say_fail(name, err);
+        const char *hint = json_string_value(json_object_get(result, "hint"));
+        err = fail(-EINVAL, "%s", problem);
+        if (hint && !t->skipped) /* once: it is the same for all */
+            fail_hint("%s", hint);
     }
-    *(err < 0 || problem ? &t->skipped : &t->done) += 1;
+    if (err < 0)
+        t->code = say_fail(name, err);
+    *(err < 0 ? &t->skipped : &t->done) += 1;
     json_decref(result);
     out_fini(&line);
 }

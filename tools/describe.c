@@ -181,12 +181,15 @@ int describe_usage(struct store *s, struct out *o)
 
 int describe_evaluation(const struct eval_result *r, struct out *o)
 {
-    return put_line(json_pack("{s:o,s:s,s:I,s:I,s:I,s:b,s:s?,s:o}", "version",
-                              json_sprintf("v%u", r->version->number), "set", r->set->revision, "rows",
-                              (json_int_t)r->set->nrows, "known", (json_int_t)r->known, "errors",
-                              (json_int_t)r->errors, "complete", r->complete, "engine", r->engine, "problem",
-                              r->problem ? json_text(r->problem) : json_null()),
-                    o);
+    json_t *j =
+        json_pack("{s:o,s:s,s:I,s:I,s:I,s:b,s:s?}", "version", json_sprintf("v%u", r->version->number), "set",
+                  r->set->revision, "rows", (json_int_t)r->set->nrows, "known", (json_int_t)r->known,
+                  "errors", (json_int_t)r->errors, "complete", r->complete, "engine", r->engine);
+    if (j && r->problem)
+        json_object_set_new(j, "problem", json_text(r->problem));
+    if (j && r->problem && r->hint)
+        json_object_set_new(j, "hint", json_text(r->hint));
+    return put_line(j, o);
 }
 
 /* ---- directories ---- */
