@@ -40,8 +40,6 @@ static const struct node table[] = {
     {"/diff/<pair>/eval.csv", .report = &report_diff_eval},
     {"/diff/<pair>/flips.csv", .report = &report_diff_flips},
     {"/diff/<pair>/lineage.txt", .report = &report_diff_lineage},
-    {"/diff/<pair>/eval.csv", .report = &report_diff_eval},
-    {"/diff/<pair>/flips.csv", .report = &report_diff_flips},
     {"/diff/<name>..<name>", .names = &names_alias, .link = "",
      .doc = "the pair that tags, latest or digests mean now"},
 
