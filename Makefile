@@ -60,6 +60,8 @@ asan: ## build and run everything under ASan and UBSan
 	$(MAKE) MODE=asan check
 tsan: ## build and run everything under TSan
 	TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp" $(MAKE) MODE=tsan check
+bench: all ## modelfs beside its peers, as ratios (root; trains its files first, minutes)
+	MODELFS=$(CURDIR)/$(B)/modelfs sh tests/bench/bench.sh
 lint: ## man pages, formatting, layers, static analysis
 	mandoc -T lint -W warning man/*.[15]
 	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
@@ -76,6 +78,6 @@ clean: ## remove what was built (not build/deps)
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-.PHONY: all check check-unit check-layers check-mount golden asan tsan lint fmt install clean help
+.PHONY: all check check-unit check-layers check-mount golden asan tsan bench lint fmt install clean help
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
