@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "store/core.h"
+#include "store/doc.h"
+#include "store/run.h"
 #include "tests/unit/trees.h"
 #include <dirent.h>
 #include <signal.h>
@@ -335,6 +338,59 @@ START_TEST(applied_twice_is_refused)
 }
 END_TEST
 
+/* Between the two halves a chunk that was found is removed: the owner says so, and a second attempt works. */
+START_TEST(chunk_removed_meanwhile)
+{
+    struct store *s = trees_repo("r");
+    char *dir = tree("t");
+    add_weights(dir, "w", 12, 1000);
+    trees_commit(s, dir);
+    const char *paths[] = {dir};
+    struct prepare prep = {.repo = store_path(s), .paths = paths, .npaths = 1};
+    struct prepare_owner owner = prepare_direct(s);
+    struct commit_result c;
+    struct out doc = {0};
+    struct doc d;
+    ck_ok(prepare_run(&prep, &owner, &doc));
+    ck_ok(doc_parse(doc.p, doc.n, &d));
+    ck_assert_uint_eq(d.reused.n, 2);
+    struct db_batch *b = db_batch_new();
+    db_delete(s->db, b, DB_IDX, d.reused.p, 32);
+    ck_ok(db_write(s->db, b, 1));
+    db_batch_free(b);
+    ck_assert_int_eq(commit_apply(s, doc.p, doc.n, &c), -ESTALE);
+    c = trees_commit(s, dir);
+    ck_assert_uint_gt(c.bytes_new, 0);
+    trees_compare(s, 2, dir);
+    out_fini(&doc);
+    store_close(s);
+}
+END_TEST
+
+/* A tensor record may only name chunks that the commit itself brings or was told to be there. */
+START_TEST(foreign_chunk_is_refused)
+{
+    struct store *s = trees_repo("r");
+    char *dir = tree("t");
+    add_weights(dir, "w", 13, 1000);
+    const char *paths[] = {dir};
+    struct prepare prep = {.repo = store_path(s), .paths = paths, .npaths = 1};
+    struct prepare_owner owner = prepare_direct(s);
+    struct commit_result c;
+    struct out doc = {0};
+    struct doc d;
+    ck_ok(prepare_run(&prep, &owner, &doc));
+    ck_ok(doc_parse(doc.p, doc.n, &d));
+    doc.p[(const char *)d.runs.p - doc.p + 32 + 4 + (ptrdiff_t)run_id_offset(0)] ^= 64;
+    ck_assert_int_eq(commit_apply(s, doc.p, doc.n, &c), -EBADMSG);
+    ck_assert_ptr_nonnull(strstr(fail_text(), "not part of the commit"));
+    prepare_discard(store_path(s), doc.p, doc.n);
+    ck_assert_int_eq(staged(s), 0);
+    out_fini(&doc);
+    store_close(s);
+}
+END_TEST
+
 /* A child commits one tree after another and tells each acknowledged number; it is killed at some moment. */
 static void commit_until_killed(const char *repo, int pipe, int kill_at)
 {
@@ -413,6 +469,8 @@ Suite *unit_suite(void)
     tcase_add_test(t, large_commit_by_table_files);
     tcase_add_test(t, flipped_document_is_refused);
     tcase_add_test(t, applied_twice_is_refused);
+    tcase_add_test(t, chunk_removed_meanwhile);
+    tcase_add_test(t, foreign_chunk_is_refused);
     tcase_add_test(t, killed_commit_leaves_a_whole_store);
     suite_add_tcase(suite, t);
     return suite;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/trees.h"
+#include <math.h>
 
 static const struct trees_tensor every_dtype[] = {
     {"a.bool", "BOOL", 1, 1000}, {"a.u8", "U8", 1, 200000},     {"a.i8", "I8", 1, 131072},
@@ -109,6 +110,89 @@ START_TEST(tensors_know_since_when)
 }
 END_TEST
 
+/* Really trained checkpoints, of every format there is a parser for. */
+START_TEST(real_checkpoints_come_back)
+{
+    struct store *s = trees_repo("r");
+    struct commit_result c = trees_commit(s, "tests/data"), again = trees_commit(s, "tests/data");
+    trees_compare(s, 1, "tests/data");
+    ck_assert_uint_eq(again.bytes_new, 0);
+    ck_assert_int_eq(again.unchanged, 1);
+    ck_assert_uint_lt(c.stored_new, c.bytes);
+    int formats[FORMAT_MAX] = {0};
+    const struct version *v;
+    const struct manifest *m;
+    ck_ok(version_latest(s, &v));
+    ck_ok(manifest_get(s, v, &m));
+    for (size_t i = 0; i < m->nfiles; i++) {
+        const struct manifest_file *f = &m->files[i];
+        if (!S_ISREG(f->mode))
+            continue;
+        if (strcmp(f->path, "onnx/reads_a_file.onnx") != 0) /* the one that is malformed on purpose */
+            ck_assert_msg(!f->problem, "%s: %s", f->path, f->problem);
+        formats[f->format]++;
+        if (!hash_is_zero(&f->structure)) {
+            struct out o = {0};
+            ck_ok(blob_get(s, &f->structure, &o));
+            ck_assert(o.n > 1 && o.p[0] == '{');
+            out_fini(&o);
+        }
+    }
+    for (int f = FORMAT_SAFETENSORS; f < FORMAT_MAX; f++)
+        ck_assert_msg(formats[f] > 0, "%s", format_name((enum format)f));
+    manifest_unref(s, m);
+    version_unref(v);
+    ck_assert_int_eq(store_check(s, 1, NULL, NULL, NULL), 0);
+    store_close(s);
+}
+END_TEST
+
+/* NaN, infinities, zeros, and a mean far from zero. */
+START_TEST(statistics_of_a_tensor)
+{
+    struct store *s = trees_repo("r");
+    char *dir = trees_path("t");
+    static const struct trees_tensor t[] = {{"x", "F32", 4, 300000}};
+    uint64_t seed = 4;
+    size_t n;
+    mkdir(dir, 0755);
+    uint8_t *p = trees_safetensors(&seed, t, 1, &n);
+    float *x = malloc(4 * 300000);
+    double sum = 0, sum2 = 0, var = 0;
+    for (int i = 0; i < 300000; i++)
+        x[i] = i == 7 ? NAN : i == 200001 ? -INFINITY : i % 1000 == 0 ? 0 : 1000 + (float)(i % 17) / 16;
+    for (int i = 0; i < 300000; i++)
+        if (isfinite(x[i])) {
+            sum += x[i];
+            sum2 += (double)x[i] * x[i];
+        }
+    double mean = sum / 299998;
+    for (int i = 0; i < 300000; i++)
+        var += isfinite(x[i]) ? (x[i] - mean) * (x[i] - mean) / 299998 : 0;
+    memcpy(p + n - 4 * 300000, x, 4 * 300000);
+    trees_write(dir, "m", p, n);
+    trees_commit(s, dir);
+    const struct version *v;
+    const struct manifest *m;
+    ck_ok(version_latest(s, &v));
+    ck_ok(manifest_get(s, v, &m));
+    const struct tensor_stats *got = &m->files[0].tensors[0].stats;
+    ck_assert_uint_eq(got->nan, 1);
+    ck_assert_uint_eq(got->inf, 1);
+    ck_assert_uint_eq(got->zeros, 300);
+    ck_assert_double_eq_tol(got->mean, mean, 1e-9 * mean);
+    ck_assert_double_eq_tol(got->std, sqrt(var), 1e-9 * sqrt(var));
+    ck_assert_double_eq_tol(got->norm, sqrt(sum2), 1e-12 * sqrt(sum2));
+    ck_assert_double_eq(got->min, 0);
+    ck_assert_double_eq(got->max, 1001);
+    manifest_unref(s, m);
+    version_unref(v);
+    store_close(s);
+    free(p);
+    free(x);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("store");
@@ -117,6 +201,8 @@ Suite *unit_suite(void)
     tcase_add_test(t, every_byte_comes_back);
     tcase_add_test(t, unchanged_stores_nothing_new);
     tcase_add_test(t, tensors_know_since_when);
+    tcase_add_test(t, real_checkpoints_come_back);
+    tcase_add_test(t, statistics_of_a_tensor);
     suite_add_tcase(suite, t);
     return suite;
 }
