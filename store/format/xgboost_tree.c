@@ -30,12 +30,15 @@ enum { CATEGORIES, CATEGORY_NODES, CATEGORY_SEGMENTS, CATEGORY_SIZES, CATEGORY_A
 static const char *const category_names[CATEGORY_ARRAYS] = {"categories", "categories_nodes",
                                                             "categories_segments", "categories_sizes"};
 
+enum { REACHED = 1, CATEGORICAL = 2 };
+
 struct tree {
     const struct input *in;
     size_t number;
-    const json_t *per_node[PER_NODE], *weights, *types, *categories[CATEGORY_ARRAYS];
+    const json_t *per_node[PER_NODE], *weights, *types, *parents, *categories[CATEGORY_ARRAYS];
     size_t n, weights_per_node;
     int64_t num_feature;
+    char *marks;      /* (n) REACHED, CATEGORICAL */
     struct out bytes; /* to be digested */
     struct out *splits;
     struct xgboost_tree *ret;
@@ -138,7 +141,7 @@ static int split(struct tree *t, uint32_t node)
     int64_t feature, categorical = 0, default_left;
     struct xgboost_split s = {.order = (uint32_t)(t->splits->n / sizeof s)};
     int r = int_at(t, t->per_node[FEATURE], node, &feature);
-    if (r == 0 && json_array_size(t->types))
+    if (r == 0 && t->types)
         r = int_at(t, t->types, node, &categorical);
     if (r == 0)
         r = int_at(t, t->per_node[DEFAULT_LEFT], node, &default_left);
@@ -150,6 +153,8 @@ static int split(struct tree *t, uint32_t node)
         return r;
     if (feature < 0 || feature >= t->num_feature)
         return bad(t, "a split on a feature out of range", node);
+    if (categorical && !(t->marks[node] & CATEGORICAL))
+        return bad(t, "a categorical split without categories", node);
     wire_put_u8(&t->bytes, 1);
     wire_put_u32(&t->bytes, (uint32_t)feature);
     wire_put_u8(&t->bytes, categorical != 0);
@@ -188,12 +193,12 @@ static int children(const struct tree *t, uint32_t node, uint32_t *left, uint32_
     return 0;
 }
 
-/* stack and seen hold n: every node is pushed at most once */
-static int walk(struct tree *t, struct todo *stack, char *seen)
+/* stack holds n: every node is pushed at most once */
+static int walk(struct tree *t, struct todo *stack)
 {
     size_t top = 0;
     stack[top++] = (struct todo){0, 0};
-    seen[0] = 1;
+    t->marks[0] |= REACHED;
     while (top) {
         struct todo at = stack[--top];
         uint32_t child[2];
@@ -206,9 +211,9 @@ static int walk(struct tree *t, struct todo *stack, char *seen)
         if ((r = child[0] ? split(t, at.node) : leaf(t, at.node)) < 0)
             return r;
         for (int i = 1; child[0] && i >= 0; i--) {
-            if (seen[child[i]])
+            if (t->marks[child[i]] & REACHED)
                 return bad(t, "a child that is reached twice", at.node);
-            seen[child[i]] = 1;
+            t->marks[child[i]] |= REACHED;
             stack[top++] = (struct todo){child[i], at.depth + 1};
         }
     }
@@ -230,20 +235,38 @@ static int find_arrays(struct tree *t, const json_t *tree)
     }
     t->weights = json_object_get(tree, "base_weights");
     t->types = json_object_get(tree, "split_type");
-    size_t weights = json_array_size(t->weights), types = json_array_size(t->types),
-           parents = json_array_size(json_object_get(tree, "parents"));
+    t->parents = json_object_get(tree, "parents");
+    size_t weights = json_array_size(t->weights);
     t->weights_per_node = weights / t->n;
-    if (weights % t->n || (types && types != t->n) || parents != t->n)
+    if (weights % t->n || (t->types && json_array_size(t->types) != t->n) ||
+        json_array_size(t->parents) != t->n)
         return fail(-EBADMSG, "%s: tree %zu: base_weights, split_type or parents are not of %zu nodes",
                     t->in->name, t->number, t->n);
     return 0;
 }
 
-/* Each categorical node has a segment (start, size) of the array of categories. */
+/* XGBoost puts a tree where its id says, and looks at the parent of every node but the root, reached or not.
+ */
+static int check_places(const struct tree *t, const json_t *tree)
+{
+    int64_t id, parent;
+    if (!xgboost_tree_int(json_object_get(tree, "id"), &id) || id < 0 || (uint64_t)id != t->number)
+        return fail(-EBADMSG, "%s: tree %zu: its id is another", t->in->name, t->number);
+    for (size_t i = 1; i < t->n; i++) {
+        int r = int_at(t, t->parents, i, &parent);
+        if (r < 0)
+            return r;
+        if (parent < 0 || (uint64_t)parent >= t->n)
+            return bad(t, "a parent out of range", i);
+    }
+    return 0;
+}
+
+/* Each categorical node, in ascending order, has a segment (start, size) of the array of categories. */
 static int check_categories(struct tree *t, const json_t *tree)
 {
     size_t n[CATEGORY_ARRAYS];
-    int r = 0;
+    int64_t before = -1;
     for (int k = 0; k < CATEGORY_ARRAYS; k++) {
         t->categories[k] = json_object_get(tree, category_names[k]);
         n[k] = json_array_size(t->categories[k]);
@@ -253,26 +276,41 @@ static int check_categories(struct tree *t, const json_t *tree)
     }
     for (size_t i = 0; i < n[CATEGORY_NODES]; i++) {
         int64_t node, begin, size;
-        if ((r = int_at(t, t->categories[CATEGORY_NODES], i, &node)) < 0 ||
-            (r = int_at(t, t->categories[CATEGORY_SEGMENTS], i, &begin)) < 0 ||
-            (r = int_at(t, t->categories[CATEGORY_SIZES], i, &size)) < 0)
+        int r = int_at(t, t->categories[CATEGORY_NODES], i, &node);
+        if (r == 0)
+            r = int_at(t, t->categories[CATEGORY_SEGMENTS], i, &begin);
+        if (r == 0)
+            r = int_at(t, t->categories[CATEGORY_SIZES], i, &size);
+        if (r < 0)
             return r;
-        if (node < 0 || (uint64_t)node >= t->n || begin < 0 || size < 0 || (uint64_t)begin > n[CATEGORIES] ||
-            (uint64_t)size > n[CATEGORIES] - (uint64_t)begin)
+        if (node <= before || (uint64_t)node >= t->n || begin < 0 || size < 1 ||
+            (uint64_t)begin > n[CATEGORIES] || (uint64_t)size > n[CATEGORIES] - (uint64_t)begin)
             return bad(t, "categories out of range", i);
+        t->marks[node] |= CATEGORICAL;
+        before = node;
     }
+    for (size_t i = 0; i < n[CATEGORIES]; i++) {
+        int64_t x;
+        int r = int_at(t, t->categories[CATEGORIES], i, &x);
+        if (r < 0 || x < 0 || x >= MAX_CATEGORY)
+            return r < 0 ? r : bad(t, "a category out of range", i);
+    }
+    return 0;
+}
+
+static int put_categories(struct tree *t)
+{
+    int r = 0;
     for (int k = 0; k < CATEGORY_ARRAYS; k++) {
-        wire_put_u32(&t->bytes, (uint32_t)n[k]);
-        for (size_t i = 0; i < n[k]; i++) {
-            int64_t x;
-            if ((r = int_at(t, t->categories[k], i, &x)) < 0)
-                return r;
-            if (k == CATEGORIES && (x < 0 || x >= MAX_CATEGORY))
-                return bad(t, "a category out of range", i);
+        size_t n = json_array_size(t->categories[k]);
+        int64_t x = 0;
+        wire_put_u32(&t->bytes, (uint32_t)n);
+        for (size_t i = 0; i < n && r == 0; i++) {
+            r = int_at(t, t->categories[k], i, &x);
             wire_put_u64(&t->bytes, (uint64_t)x);
         }
     }
-    return 0;
+    return r;
 }
 
 int xgboost_tree_read(const struct input *in, size_t number, const json_t *tree, int64_t num_feature,
@@ -281,13 +319,17 @@ int xgboost_tree_read(const struct input *in, size_t number, const json_t *tree,
     struct xgboost_tree read = {0};
     struct tree t = {.in = in, .number = number, .num_feature = num_feature, .splits = splits, .ret = &read};
     int r = find_arrays(&t, tree);
+    if (r == 0)
+        r = check_places(&t, tree);
     if (r < 0)
         return r;
     struct todo *stack = calloc(t.n, sizeof *stack);
-    char *seen = calloc(t.n, 1);
-    r = stack && seen ? walk(&t, stack, seen) : layout_nomem(in);
+    t.marks = calloc(t.n, 1);
+    r = stack && t.marks ? check_categories(&t, tree) : layout_nomem(in);
     if (r == 0)
-        r = check_categories(&t, tree);
+        r = walk(&t, stack);
+    if (r == 0)
+        r = put_categories(&t);
     if (r == 0 && (out_error(&t.bytes) || out_error(splits)))
         r = layout_nomem(in);
     if (r == 0) {
@@ -295,7 +337,7 @@ int xgboost_tree_read(const struct input *in, size_t number, const json_t *tree,
         *ret = read;
     }
     free(stack);
-    free(seen);
+    free(t.marks);
     out_fini(&t.bytes);
     return r;
 }
