@@ -358,6 +358,15 @@ static int survey(const struct cells *x, struct eval_result *r, struct given *gi
     return err || r->problem || r->task == SPEC_REGRESSION ? err : import_labels(x, r, all, n);
 }
 
+/* Is there a probability for every label? */
+static int covers(const struct eval_result *r, const json_t *p)
+{
+    size_t k = 0;
+    while (k < r->nlabels && json_object_get(p, r->labels[k]))
+        k++;
+    return r->nlabels && k == r->nlabels;
+}
+
 static int fill_given(const struct cells *x, struct eval_result *r, size_t i, const struct given *g)
 {
     struct eval_cell *c = &r->cells[i];
@@ -374,22 +383,16 @@ static int fill_given(const struct cells *x, struct eval_result *r, size_t i, co
     out_fini(&o);
     const json_t *confidence = json_object_get(g->json, "confidence");
     int two = r->nlabels == 2 && confidence && c->pred >= 0; /* the other label has the rest */
-    double *prob = two || json_object_size(g->p) ? arena_array(x->arena, r->nlabels, sizeof *prob) : NULL;
-    if (two && prob) {
-        prob[c->pred] = json_number_value(confidence);
-        prob[1 - c->pred] = 1 - prob[c->pred];
+    if (two || covers(r, g->p)) {
+        double *prob = arena_array(x->arena, r->nlabels, sizeof *prob);
+        if (!prob)
+            return no_memory();
+        for (size_t k = 0; k < r->nlabels; k++)
+            prob[k] = two ? ((int32_t)k == c->pred ? json_number_value(confidence)
+                                                   : 1 - json_number_value(confidence))
+                          : json_number_value(json_object_get(g->p, r->labels[k]));
         c->p = prob;
-        return judge(x, r, r->set->rows[i], c);
     }
-    for (size_t k = 0; prob && k < r->nlabels; k++) {
-        const json_t *v = json_object_get(g->p, r->labels[k]);
-        if (!v) { /* not of every label: no distribution */
-            prob = NULL;
-            break;
-        }
-        prob[k] = json_number_value(v);
-    }
-    c->p = prob;
     return judge(x, r, r->set->rows[i], c);
 }
 

@@ -63,7 +63,7 @@ static int check_label(const struct spec *s, const struct row *r)
 
 /* The newest version's model, to see what it takes; NULL when there is none or no engine can tell. */
 struct taker {
-    struct models_pick *pick;
+    struct pick *pick;
     struct models_slot *slot;
     struct runner *runner;
 };
@@ -74,7 +74,7 @@ static int taker_open(struct eval *e, struct settings *with, struct taker *t)
     int err = version_latest(e->store, &v);
     if (err)
         return err == -ENOENT ? 0 : err;
-    err = models_pick(e->models, v, with, &t->pick);
+    err = pick_make(e->store, v, with, &t->pick);
     if (!err && t->pick->engine != SPEC_ENGINE_INFER &&
         models_runner(e->models, t->pick, &t->slot, &t->runner))
         t->runner = NULL; /* its results will say why */
@@ -85,7 +85,7 @@ static int taker_open(struct eval *e, struct settings *with, struct taker *t)
 static void taker_close(struct eval *e, struct taker *t)
 {
     models_release(e->models, t->slot);
-    models_pick_free(e->models, t->pick);
+    pick_free(t->pick);
 }
 
 static int judge(const char *p, size_t n, const struct settings *with, const struct taker *t,

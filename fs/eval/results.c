@@ -52,7 +52,7 @@ void results_import_run(const struct version *v, struct digest *ret)
     hash_sha256(text, sizeof text, ret);
 }
 
-static int engine_run(const struct models_pick *p, const char *fingerprint, struct digest *ret)
+static int engine_run(const struct pick *p, const char *fingerprint, struct digest *ret)
 {
     struct hash *h = hash_new();
     if (!h)
@@ -157,7 +157,7 @@ void results_status(struct results *r, struct eval_status *ret)
 struct job {
     struct results *results;
     struct answers *answers;
-    struct models_pick *pick;
+    struct pick *pick;
     const struct eval_set *set;
     const char *fingerprint;
     const struct version *version;
@@ -301,7 +301,7 @@ void results_free(struct eval_result *r)
 static int problem(struct result *x, const char *why, const char *hint)
 {
     x->r.problem = arena_strdup(&x->arena, why);
-    x->r.hint = arena_strdup(&x->arena, hint && *hint ? hint : models_ways_in);
+    x->r.hint = arena_strdup(&x->arena, hint && *hint ? hint : pick_ways_in);
     return x->r.problem && x->r.hint ? 0 : fail(-ENOMEM, "out of memory");
 }
 
@@ -321,7 +321,7 @@ static int no_cells(struct result *x)
     return 0;
 }
 
-static int version_labels(struct result *x, const struct models_pick *p, struct cells *c)
+static int version_labels(struct result *x, const struct pick *p, struct cells *c)
 {
     const char **labels = arena_array(&x->arena, p->nlabels + 1, sizeof *labels);
     for (size_t i = 0; labels && i < p->nlabels; i++)
@@ -391,14 +391,14 @@ int results_version(struct results *r, const struct version *v, enum eval_want w
     x->r.engine = x->r.fingerprint = "";
     struct job j = {.results = r, .set = set, .version = v, .progress = progress, .ctx = ctx};
     struct cells c = {.arena = &x->arena};
-    int err = models_pick(r->models, v, view_settings(set), &j.pick);
+    int err = pick_make(r->store, v, view_settings(set), &j.pick);
     if (!err)
         err = version_labels(x, j.pick, &c);
     if (!err)
         err = choose(r, &j, want, x, &c);
     if (!err && x->r.problem)
         err = no_cells(x);
-    models_pick_free(r->models, j.pick);
+    pick_free(j.pick);
     if (err)
         results_free(&x->r);
     else

@@ -23,7 +23,10 @@ static void slices(struct out *o, const struct row *r)
     struct out text = {0};
     size_t i;
     json_t *v;
-    json_array_foreach(r->slices, i, v) out_printf(&text, "%s%s", i ? ";" : "", json_string_value(v));
+    json_array_foreach(r->slices, i, v)
+    {
+        out_printf(&text, "%s%s", i ? ";" : "", json_string_value(v));
+    }
     out_csv(o, out_cstr(&text));
     out_fini(&text);
 }
