@@ -87,7 +87,11 @@ int fresh_count(struct diff *d)
     struct ranges r = {.known = &known};
     struct diff_tensor **t = calloc(d->ntensors + 1, sizeof *t);
     size_t n = 0;
-    int e = t ? 0 : fail(-ENOMEM, "out of memory");
+    int e = t ? 0 : fail(-ENOMEM, "out of memory"), any = 0;
+    for (size_t i = 0; i < d->nfiles; i++)
+        any |= d->files[i].b && d->files[i].status & (DIFF_MODIFIED | DIFF_ADDED);
+    if (e || !any)
+        goto out;
     for (size_t i = 0; e == 0 && i < d->ma->nfiles; i++)
         if (!S_ISDIR(d->ma->files[i].mode))
             e = file_chunks(d->store, &d->ma->files[i], know, &known);

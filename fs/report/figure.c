@@ -46,7 +46,7 @@ void figure_count(struct out *o, uint64_t n)
 void figure_percent(struct out *o, double share)
 {
     double p = 100 * share;
-    if (fabs(p) >= 0.1 || p == 0)
+    if (fabs(p) >= 0.095 || p == 0) /* so that 0.0996 and 0.1004 print alike */
         out_printf(o, "%.1f %%", p);
     else if (fabs(p) >= 0.001)
         out_printf(o, "%.3f %%", p);

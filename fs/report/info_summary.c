@@ -4,6 +4,7 @@
 #include "fs/eval/eval.h"
 #include "fs/report/figure.h"
 #include "fs/report/origin.h"
+#include "fs/report/page.h"
 #include "fs/report/report.h"
 #include <math.h>
 #include <stdio.h>
@@ -308,6 +309,16 @@ static void score(const struct eval_score *x, struct out *o)
     out_printf(o, " of %llu core rows%s\n", (unsigned long long)x->n, x->partial ? ", so far" : "");
 }
 
+static void put_wrapped(struct out *o, const char *words)
+{
+    struct out safe = {0};
+    if (words)
+        out_text(&safe, words, strlen(words), 0);
+    if (safe.n)
+        page_wrap(o, 2, out_cstr(&safe));
+    out_fini(&safe);
+}
+
 /* Only what is known already: nothing is run. */
 static int evaluation(const struct subject *s, struct out *o)
 {
@@ -323,12 +334,12 @@ static int evaluation(const struct subject *s, struct out *o)
         if (set->nrows == 0)
             out_str(o, "no rows (append to eval/examples.jsonl)\n");
         else if (result->problem) {
-            out_str(o, "cannot be evaluated: ");
-            out_text(o, result->problem, strlen(result->problem), 200);
-            out_char(o, '\n');
+            out_str(o, "cannot be evaluated\n");
+            put_wrapped(o, result->problem);
+            put_wrapped(o, result->hint);
         } else
             out_printf(o, "%zu of %zu rows answered%s\n", result->known, set->nrows,
-                       result->known ? "" : " (modelfs eval, or read eval/results.csv)");
+                       result->known ? "" : " yet (modelfs eval)");
         if (set->nrows && result->known && (r = eval_scores(result, s->arena, &v, &n)) >= 0)
             for (size_t i = 0; i < n && shown < 3; i++)
                 if (strcmp(v[i].cohort, "core") == 0 && !*v[i].slice && !isnan(v[i].value)) {
