@@ -47,7 +47,8 @@ struct manifest {
     struct digest digest;
     const struct manifest_file *files; /* (nfiles), sorted by path; directories too */
     size_t nfiles;
-    uint64_t tensors, params; /* in all its files; params = sum of counts of float tensors */
+    uint64_t tensors, params; /* in all its files; params = sum of counts of float tensors, those that share
+                                 or borrow bytes aside */
 };
 
 /* Cached by digest; unref when done. */

@@ -62,4 +62,6 @@ struct commit_result {
     uint64_t files, bytes, bytes_new, stored_new;
     int unchanged; /* the manifest equals the (first) parent's: a new version all the same, no new chunk */
 };
+/* -ESTALE: the owner that it was prepared for is gone, or a chunk it leans on: run prepare_run again. On
+ * failure the staged files stay for prepare_discard. */
 int commit_apply(struct store *s, const void *doc, size_t n, struct commit_result *ret);

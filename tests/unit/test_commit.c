@@ -398,9 +398,8 @@ static void commit_until_killed(const char *repo, int pipe, int kill_at)
     if (store_open(repo, 0, &s) < 0)
         _exit(1);
     for (uint64_t i = 1;; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "k%llu", (unsigned long long)i);
-        char *dir = trees_path(name);
+        char dir[256]; /* in the parent's directory, which it removes */
+        snprintf(dir, sizeof dir, "%s-tree-%llu", repo, (unsigned long long)i);
         mkdir(dir, 0755);
         add_weights(dir, "w", i, 20000);
         const char *paths[] = {dir};
