@@ -33,6 +33,24 @@ static int depth_exceeds(const char *p, size_t n, int depth, size_t *ret_at)
     return 0;
 }
 
+/* Reals that are integers below 2^53 become integers again; takes v. */
+static json_t *integers(json_t *v)
+{
+    const char *key;
+    json_t *item;
+    void *next;
+    double x = json_real_value(v); /* 0 of anything else */
+    if (json_is_real(v) && x == trunc(x) && fabs(x) <= 9007199254740992.0 &&
+        (item = json_integer((json_int_t)x))) {
+        json_decref(v);
+        return item;
+    }
+    for (size_t i = 0; i < json_array_size(v); i++)
+        json_array_set_new(v, i, integers(json_incref(json_array_get(v, i))));
+    json_object_foreach_safe(v, next, key, item) json_object_set_new(v, key, integers(json_incref(item)));
+    return v;
+}
+
 int canon_parse(const char *what, const char *p, size_t n, int depth, json_t **ret)
 {
     size_t at;
@@ -40,6 +58,10 @@ int canon_parse(const char *what, const char *p, size_t n, int depth, json_t **r
         return fail(-EBADMSG, "%s: JSON nested deeper than %d levels (byte %zu)", what, depth, at);
     json_error_t e;
     json_t *v = json_loadb(p, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+    if (!v && json_error_code(&e) == json_error_numeric_overflow) {
+        v = json_loadb(p, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &e);
+        v = v ? integers(v) : NULL;
+    }
     if (!v)
         return fail(-EBADMSG, "%s: JSON: %s (byte %d)", what, e.text, e.position);
     *ret = v;

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 /* Parses exactly one JSON value: no duplicate keys, finite numbers, at most depth levels, no NUL in strings.
+ * Integers past 63 bits are read as reals.
  * A failed parse says why and at which byte through fail() (-EBADMSG), naming it `what`. The caller decrefs.
  */
 int canon_parse(const char *what, const char *p, size_t n, int depth, json_t **ret);
