@@ -26,7 +26,7 @@ int append_file(const char *repo, unsigned flags, const char *path, enum table_k
     struct out lines = {0}, result = {0};
     struct arena arena = {0};
     struct client *c = NULL;
-    struct request_append r;
+    struct request_append r = {0};
     int code, err = table_read(path, kind, &lines);
     if (err < 0) {
         code = say_fail(path, err);
