@@ -43,7 +43,7 @@ static int hello(struct client *c)
 {
     struct out o = {0};
     struct arena a = {0};
-    enum request_frame type;
+    enum request_frame type = FRAME_END;
     struct wire w;
     uint32_t protocol;
     const char *mountpoint = "";

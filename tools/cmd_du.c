@@ -32,9 +32,11 @@ static void print(const json_t *u)
     size_t i;
     json_t *c;
     json_array_foreach(json_object_get(u, "codecs"), i, c)
+    {
         printf("%8s  codec %s: %llu chunks of %s\n", say_size(number(c, "stored"), size),
                json_string_value(json_object_get(c, "codec")), (unsigned long long)number(c, "chunks"),
                say_size(number(c, "raw"), raw));
+    }
 }
 
 static int run(int argc, char **argv)

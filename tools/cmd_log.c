@@ -66,7 +66,10 @@ static int run(int argc, char **argv)
     else
         err = client_versions(c, "", 0, &all);
     client_close(c);
-    json_array_foreach(all, i, v) put_version(&lines, v);
+    json_array_foreach(all, i, v)
+    {
+        put_version(&lines, v);
+    }
     if (err == 0)
         err = out_error(&lines);
     if (err == 0)

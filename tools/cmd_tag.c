@@ -12,8 +12,13 @@ static int list(struct client *c)
     int err = client_versions(c, "", 0, &all);
     if (err < 0)
         return err;
-    json_array_foreach(all, i, v) json_array_foreach(json_object_get(v, "tags"), k, tag)
-        printf("%s\t%s\n", json_string_value(tag), json_string_value(json_object_get(v, "version")));
+    json_array_foreach(all, i, v)
+    {
+        json_array_foreach(json_object_get(v, "tags"), k, tag)
+        {
+            printf("%s\t%s\n", json_string_value(tag), json_string_value(json_object_get(v, "version")));
+        }
+    }
     json_decref(all);
     return 0;
 }

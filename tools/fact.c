@@ -47,7 +47,10 @@ void fact_declare_all(json_t *record, const char *part, json_t *leaves)
 {
     const char *leaf;
     json_t *v;
-    json_object_foreach(leaves, leaf, v) fact_declare(record, part, leaf, v);
+    json_object_foreach(leaves, leaf, v)
+    {
+        fact_declare(record, part, leaf, v);
+    }
 }
 
 int fact_known(json_t *record, const char *part, const char *leaf)

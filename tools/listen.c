@@ -107,7 +107,7 @@ static void patience(int fd, int seconds)
 
 static int greet(struct peer *peer, struct repo *r, uint8_t *buf)
 {
-    enum request_frame type;
+    enum request_frame type = FRAME_END;
     struct wire w;
     uint32_t protocol, pid;
     const char *mountpoint;
