@@ -192,7 +192,9 @@ int mount_run(struct repo *r, const char *mnt, const struct mount_options *opt, 
         sigaction(signals[i], &sa, &old[i]);
     }
 
-    int err = session_new(&fs);
+    int err = tree_verify();
+    if (err == 0)
+        err = session_new(&fs);
     if (err == 0)
         err = fuse_inode_open_table(&fs);
     if (err == 0 && fuse_session_mount(fs.session, mnt) < 0)
