@@ -301,13 +301,15 @@ void results_free(struct eval_result *r)
 static int problem(struct result *x, const char *why, const char *hint)
 {
     x->r.problem = arena_strdup(&x->arena, why);
-    x->r.hint = arena_strdup(&x->arena, hint && *hint ? hint : pick_ways_in);
+    x->r.hint = hint && *hint ? arena_strdup(&x->arena, hint) : pick_ways_in;
     return x->r.problem && x->r.hint ? 0 : fail(-ENOMEM, "out of memory");
 }
 
-/* With a problem there are cells all the same: every one unknown. */
+/* With a problem, whoever found it, there are ways in and cells all the same: every one unknown. */
 static int no_cells(struct result *x)
 {
+    if (!x->r.hint)
+        x->r.hint = pick_ways_in;
     x->r.known = x->r.errors = 0;
     x->r.cells = arena_array(&x->arena, x->r.set->nrows + 1, sizeof *x->r.cells);
     if (!x->r.cells)
