@@ -94,7 +94,9 @@ static void read_node(struct graph *g, const json_t *doc, size_t i, size_t *inpu
         n->ninputs++;
     }
     json_array_foreach(json_object_get(doc, "out"), k, x)
+    {
         value_set(g, json_string_value(x), mix(n->deep, &k, sizeof k), (int64_t)i);
+    }
 }
 
 static int read_graph(const struct nodes_side *s, struct arena *arena, struct graph *g)
@@ -122,7 +124,10 @@ static int read_graph(const struct nodes_side *s, struct arena *arena, struct gr
     for (i = 0; i < s->ntensors; i++)
         value_set(g, s->tensors[i].name, tensor_hash(&s->tensors[i]), -1);
     edges = 0;
-    json_array_foreach(nodes, i, x) read_node(g, x, i, &edges);
+    json_array_foreach(nodes, i, x)
+    {
+        read_node(g, x, i, &edges);
+    }
     return 0;
 }
 

@@ -9,7 +9,7 @@ static const char *const columns[] = {"path",    "old_path",  "status",   "forma
 static const char *status_of(const struct diff_file *f)
 {
     return f->status & DIFF_ADDED      ? "added"
-           : f->status & DIFF_DELETED  ? "removed"
+           : f->status & DIFF_DELETED  ? "deleted"
            : f->status & DIFF_RENAMED  ? "renamed"
            : f->status & DIFF_MODIFIED ? "changed"
                                        : "same";

@@ -78,7 +78,7 @@ static void put_row(struct out *o, const struct diff_tensor *t)
         eps = ldexp(0.2125, 1 - (pa < pb ? pa : pb));
     }
     out_csv(o, x->name);
-    out_csv(o, t->status & DIFF_RENAMED ? a->name : "");
+    out_csv(o, a && t->status & DIFF_RENAMED ? a->name : "");
     out_csv(o, t->file_b ? t->file_b->path : t->file_a->path);
     out_csv(o, t->block);
     put_status(o, t);

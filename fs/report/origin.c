@@ -272,11 +272,11 @@ static void put(struct out *o, const json_t *v)
     const json_t *x;
     json_t *y;
     if (s) {
+        size_t n = strlen(s);
         if ((hash = strstr(s, "sha256:")) && strlen(hash) == 71 && is_hex(hash + 7, 64))
             out_printf(o, "%.*s", (int)(hash - s + 19), s);
         else
-            out_printf(o, "%.*s", (strlen(s) == 40 || strlen(s) == 64) && is_hex(s, strlen(s)) ? 12 : 4096,
-                       s);
+            out_printf(o, "%.*s", is_hex(s, n) && n == 40 ? 8 : is_hex(s, n) && n == 64 ? 12 : 4096, s);
     } else if (json_is_integer(v)) {
         out_printf(o, "%lld", (long long)json_integer_value(v));
     } else if (json_is_real(v)) {

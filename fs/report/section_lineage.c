@@ -96,7 +96,7 @@ static void commits(struct figure_list *l, const struct subject *s, const json_t
     }
     const json_t *dirty = value(b, "code", "dirty");
     if (dirty)
-        out_printf(&fact, "; %s", json_is_true(dirty) ? "with uncommitted changes" : "clean");
+        out_printf(&fact, "; %s", json_is_true(dirty) ? "uncommitted changes" : "clean");
     figure_item(l, origin_mark(origin_leaf(cb ? b : a, "code", "commit")), &fact);
 }
 
