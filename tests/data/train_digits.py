@@ -5,7 +5,6 @@ import copy
 import os
 
 import numpy as np
-import onnx
 import torch
 from sklearn.datasets import load_digits
 from torch import nn
@@ -131,16 +130,8 @@ def export_graphs():
         output_names=["logits"],
         dynamic_axes={"x": {0: "batch"}, "logits": {0: "batch"}},
     )
-    model = onnx.load(path)
-    stored = truth.read_safetensors(os.path.join(truth.HERE, "digits", "v1-baseline", "model.safetensors"))
-    for tensor in model.graph.initializer:
-        _, array, offset = stored[tensor.name]
-        tensor.ClearField("raw_data")
-        tensor.data_location = onnx.TensorProto.EXTERNAL
-        for key, value in ("location", "model.safetensors"), ("offset", offset), ("length", array.nbytes):
-            tensor.external_data.add(key=key, value=str(value))
-    with open(os.path.join(truth.HERE, "digits", "graph.onnx"), "wb") as f:
-        f.write(model.SerializeToString())
+    weights = os.path.join(truth.HERE, "digits", "v1-baseline", "model.safetensors")
+    truth.without_weights(path, os.path.join(truth.HERE, "digits", "graph.onnx"), weights)
 
 
 def make_rows(x, y, pool, held_out, thick):

@@ -6,6 +6,7 @@ import os
 import shutil
 
 import numpy as np
+import onnx
 from sklearn import metrics
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -70,6 +71,19 @@ def read_safetensors(path):
             array = np.frombuffer(data[start + a : start + b], bits[t["dtype"]]).reshape(t["shape"])
             tensors[name] = (t["dtype"], array, start + a)
     return tensors
+
+
+def without_weights(source, target, weights):
+    """The graph of source with its initializers pointing into the safetensors file, by name."""
+    model, stored = onnx.load(source), read_safetensors(weights)
+    for tensor in model.graph.initializer:
+        _, array, offset = stored[tensor.name]
+        tensor.ClearField("raw_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        for key, value in ("location", "model.safetensors"), ("offset", offset), ("length", array.nbytes):
+            tensor.external_data.add(key=key, value=str(value))
+    with open(target, "wb") as f:
+        f.write(model.SerializeToString())
 
 
 # ---- the truth: predictions of every row, scores over the rows that a score is made of ----

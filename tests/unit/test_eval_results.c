@@ -64,11 +64,15 @@ START_TEST(one_graph_many_checkpoints)
 }
 END_TEST
 
-static void boosters(const char *series, const char *const *versions, int n, size_t rows, const char *spec,
-                     double tolerance)
+/* spec, graph: NULL, there is none */
+static void whole_series(const char *series, const char *const *versions, int n, size_t rows,
+                         const char *spec, const char *graph, double tolerance)
 {
     struct evals e = evals_open(series);
-    evals_configure(&e, "spec.json", spec);
+    if (spec)
+        evals_configure(&e, "spec.json", spec);
+    if (graph)
+        evals_configure_file(&e, "graph.onnx", path_of(series, graph));
     const struct version *v[3];
     for (int i = 0; i < n; i++)
         v[i] = evals_commit(&e, path_of(series, versions[i]));
@@ -89,18 +93,49 @@ static void boosters(const char *series, const char *const *versions, int n, siz
 START_TEST(binary_boosters)
 {
     static const char *const versions[] = {"v1-10-rounds", "v2-60-rounds", "v3-retrained"};
-    boosters("breast_cancer", versions, 3, 200,
-             "{\"metrics\":[\"accuracy\",\"log_loss\",\"macro_f1\",\"auroc\",\"average_precision\",\"brier\","
-             "\"precision\","
-             "\"recall\",\"f1\"],\"labels\":[\"benign\",\"malignant\"]}",
-             1e-6);
+    whole_series(
+        "breast_cancer", versions, 3, 200,
+        "{\"metrics\":[\"accuracy\",\"log_loss\",\"macro_f1\",\"auroc\",\"average_precision\",\"brier\","
+        "\"precision\","
+        "\"recall\",\"f1\"],\"labels\":[\"benign\",\"malignant\"]}",
+        NULL, 1e-6);
 }
 END_TEST
 
 START_TEST(regression_boosters)
 {
     static const char *const versions[] = {"v1-deep", "v2-shallow"};
-    boosters("diabetes", versions, 2, 180, "{\"metrics\":[\"mae\",\"rmse\",\"r2\",\"mape\"]}", 1e-4);
+    whole_series("diabetes", versions, 2, 180, "{\"metrics\":[\"mae\",\"rmse\",\"r2\",\"mape\"]}", NULL,
+                 1e-4);
+}
+END_TEST
+
+START_TEST(three_classes)
+{
+    static const char *const versions[] = {"v1-3-rounds", "v2-20-rounds"};
+    whole_series("iris", versions, 2, 75, "{\"metrics\":[\"accuracy\",\"log_loss\",\"macro_f1\",\"auroc\"]}",
+                 NULL, 1e-6);
+}
+END_TEST
+
+/* Two inputs of token ids, of different lengths, in self-contained graphs. */
+START_TEST(transformers)
+{
+    static const char *const versions[] = {"v1-short", "v2-long"};
+    whole_series(
+        "tokens", versions, 2, 120,
+        "{\"metrics\":[\"accuracy\",\"log_loss\",\"macro_f1\",\"auroc\",\"average_precision\",\"brier\","
+        "\"precision\",\"recall\",\"f1\"]}",
+        NULL, 2e-5);
+}
+END_TEST
+
+/* Series of different lengths; one graph, in which PyTorch's gates are put in ONNX's order, for all. */
+START_TEST(lstms)
+{
+    static const char *const versions[] = {"v1-short", "v2-long"};
+    whole_series("periods", versions, 2, 90, "{\"metrics\":[\"mae\",\"rmse\",\"r2\",\"mape\"]}", "graph.onnx",
+                 1e-4);
 }
 END_TEST
 
@@ -342,6 +377,9 @@ Suite *unit_suite(void)
     tcase_add_test(t, one_graph_many_checkpoints);
     tcase_add_test(t, binary_boosters);
     tcase_add_test(t, regression_boosters);
+    tcase_add_test(t, three_classes);
+    tcase_add_test(t, transformers);
+    tcase_add_test(t, lstms);
     tcase_add_test(t, from_booster_to_network);
     tcase_add_test(t, other_forms_of_the_same_model);
     tcase_add_test(t, labels_are_not_in_the_key);
