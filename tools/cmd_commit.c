@@ -128,6 +128,17 @@ static int apply(struct client *c, const struct out *doc, struct commit_result *
     return err;
 }
 
+/* Both halves once. -ESTALE: what the first leaned on (the owner, a chunk) was gone when the second came. */
+static int attempt(struct client *c, const struct prepare *p, struct out *doc, struct commit_result *ret)
+{
+    struct prepare_owner owner = client_prepare_owner(c);
+    out_reset(doc);
+    int err = prepare_run(p, &owner, doc);
+    if (err == 0 && (err = apply(c, doc, ret)) < 0)
+        prepare_discard(p->repo, doc->p, doc->n);
+    return err;
+}
+
 static int commit(struct client *c, const struct commit_args *a, struct digest *parents)
 {
     struct out lineage = {0}, doc = {0};
@@ -156,11 +167,10 @@ static int commit(struct client *c, const struct commit_args *a, struct digest *
                             .tag = a->tag,
                             .progress = show,
                             .progress_ctx = &bar};
-        struct prepare_owner owner = client_prepare_owner(c);
-        err = prepare_run(&p, &owner, &doc);
+        err = attempt(c, &p, &doc, &result);
+        for (int again = 0; err == -ESTALE && again < 3; again++)
+            err = attempt(c, &p, &doc, &result);
         progress_end(&bar);
-        if (err == 0 && (err = apply(c, &doc, &result)) < 0)
-            prepare_discard(client_path(c), doc.p, doc.n);
     }
     if (err == 0)
         tell(a, &result);
