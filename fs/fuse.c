@@ -58,6 +58,7 @@ struct running {
     sem_t begun;      /* INIT has been answered, or there will be no mount */
     atomic_int ended; /* the loop has returned */
     int ready_result;
+    dev_t dev; /* of the mount; 0 until it answered */
 };
 
 /* The kernel's own reading ahead is bounded by this more than by INIT's answer. Root only. */
@@ -83,6 +84,7 @@ static void *watch(void *arg)
     if (!atomic_load(&run->ended)) {
         int err = stat(run->mnt, &st) < 0 ? -errno : 0; /* it answers */
         if (err == 0) {
+            run->dev = st.st_dev;
             set_read_ahead(st.st_dev);
             run->ready_result = run->ready ? run->ready(run->ctx) : 0;
         } else {
@@ -205,7 +207,8 @@ int mount_run(struct repo *r, const char *mnt, const struct mount_options *opt, 
             err = serve(&run);
         fuse_notify_close(&fs);
         fuse_read_cancel(&fs);
-        fuse_session_unmount(fs.session);
+        if (!run.dev || mount_stands(run.dev)) /* at mnt there may be another's by now */
+            fuse_session_unmount(fs.session);
     }
     if (fs.session)
         fuse_session_destroy(fs.session);

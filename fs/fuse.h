@@ -2,6 +2,7 @@
 /* The mount: the map (fs/tree.h) served to the kernel. */
 #pragma once
 #include "fs/repo.h"
+#include <sys/types.h>
 
 struct mount_options {
     int allow_other; /* with default_permissions, always */
@@ -23,6 +24,9 @@ int mount_check(const char *repo, const char *mnt);
  */
 int mount_run(struct repo *r, const char *mnt, const struct mount_options *opt, int (*ready)(void *ctx),
               void *ctx);
+
+/* 1: what has this device number is mounted somewhere in this process's namespace. */
+int mount_stands(dev_t dev);
 
 /* Takes a mount away: what `fusermount3 -u` does. -EBUSY: in use; lazy: from its users' hands. -EINVAL: not a
  * modelfs mount. */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,6 +30,21 @@ static int is_mounted(const char *path)
         if (strcmp(ent.mnt_dir, path) == 0)
             found = strcmp(ent.mnt_type, "fuse.modelfs") == 0;
     endmntent(f);
+    return found;
+}
+
+int mount_stands(dev_t dev)
+{
+    char *line = NULL;
+    size_t size = 0;
+    unsigned maj, min;
+    int found = 0;
+    FILE *f = fopen("/proc/self/mountinfo", "re");
+    while (f && !found && getline(&line, &size, f) > 0)
+        found = sscanf(line, "%*d %*d %u:%u ", &maj, &min) == 2 && makedev(maj, min) == dev;
+    free(line);
+    if (f)
+        fclose(f);
     return found;
 }
 

@@ -94,17 +94,24 @@ static int make_opaque(struct layout *l, struct arena *a, uint64_t size, const c
     return 0;
 }
 
+/* The tensor that has the same bytes for its segment, and makes the same of them. */
 static const struct tensor *same_range(const struct layout *l, const struct tensor *t)
 {
-    for (size_t i = 0; i < l->ntensors; i++) {
-        const struct tensor *u = &l->tensors[i];
-        if ((u->flags & TENSOR_SEGMENT) && u->off == t->off && u->len == t->len && u->dtype == t->dtype &&
-            u->rank == t->rank && memcmp(u->shape, t->shape, t->rank * sizeof *t->shape) == 0)
-            return u;
-        if (u->off > t->off)
-            break;
+    size_t lo = 0, hi = l->nsegments;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (l->segments[mid].off < t->off)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
-    return NULL;
+    if (lo == l->nsegments || l->segments[lo].tensor == UINT32_MAX)
+        return NULL;
+    const struct tensor *u = &l->tensors[l->segments[lo].tensor];
+    return u->off == t->off && u->len == t->len && u->dtype == t->dtype && u->rank == t->rank &&
+                   memcmp(u->shape, t->shape, t->rank * sizeof *t->shape) == 0
+               ? u
+               : NULL;
 }
 
 /* Tensors that share bytes with others: read again, within a budget, since a hostile file may name one range

@@ -7,12 +7,13 @@
 #include "tools/say.h"
 #include <mntent.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PATIENCE 5000 /* ms for the daemon to end */
+#define PATIENCE 3000 /* ms for the daemon to end, twice */
 
 /* The repo mounted at mnt; NULL when none is. The caller frees it. */
 static char *mounted_repo(const char *mnt)
@@ -36,15 +37,22 @@ static void tell_holder(void *ctx, pid_t pid, const char *comm, const char *how)
     fprintf(stderr, "  %d  %s  (%s)\n", (int)pid, comm, how);
 }
 
-/* The store is free for the next command only when the daemon has ended. */
+/*
+ * The store is free for the next command only when the daemon has ended. It ends by itself when the last
+ * mount is gone; but a mount namespace made in the meantime (a container's) has a copy of the mount, so it is
+ * told.
+ */
 static void wait_for(int pid)
 {
     int fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
     struct pollfd p = {fd, POLLIN, 0};
     if (fd < 0)
         return;
-    if (poll(&p, 1, PATIENCE) == 0)
-        say_note(NULL, "unmounted; its daemon (%d) has not ended yet", pid);
+    if (poll(&p, 1, PATIENCE) == 0) {
+        syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0);
+        if (poll(&p, 1, PATIENCE) == 0)
+            say_note(NULL, "unmounted; its daemon (%d) has not ended yet", pid);
+    }
     close(fd);
 }
 

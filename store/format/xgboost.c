@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define MAX_FEATURES 10000000
-#define MAX_GROUPS   1000000 /* classes or targets */
+#define MAX_GROUPS   65536 /* classes or targets: so many numbers a row */
 
 struct booster {
     const struct input *in;

@@ -29,6 +29,15 @@ exec 3<&-
 unmounts mnt r
 expect 0 mount r mnt2 && unmounts mnt2 r
 
+# a namespace made while it was mounted keeps a copy of the mount; the repo is free all the same
+expect 0 mount r mnt
+mkfifo held
+unshare -m sh -c 'echo >held; read line <held' &
+read line <held
+unmounts mnt r
+expect 0 mount r mnt2 --no-wait && unmounts mnt2 r
+echo >held && wait $!
+
 # killed: every access is an error, never an empty directory; the next mount heals it
 "$modelfs" mount -f r mnt &
 until [ -e mnt/v1 ]; do kill -0 $! || die "no mount"; done
