@@ -43,6 +43,16 @@ static void head(const struct subject *s, struct out *o)
     out_str(o, v->nparents ? "\n" : "PARENTS  none\n");
 }
 
+static void put_wrapped(struct out *o, size_t indent, const char *words)
+{
+    struct out safe = {0};
+    if (words)
+        out_text(&safe, words, strlen(words), 0);
+    if (safe.n)
+        page_wrap(o, indent, out_cstr(&safe));
+    out_fini(&safe);
+}
+
 static void files(const struct version *v, const struct manifest *m, struct out *o)
 {
     uint64_t shown = 0;
@@ -70,12 +80,13 @@ static void files(const struct version *v, const struct manifest *m, struct out 
             figure_bytes(o, f->size);
             figure_pad(o, from, 56);
             if (f->problem)
-                out_text(o, f->problem, strlen(f->problem), 80 - 56);
+                out_str(o, "cannot be read:");
             else if (f->format != FORMAT_OPAQUE)
                 out_str(o, format_name(f->format));
             while (o->n && o->p[o->n - 1] == ' ')
                 o->n--;
             out_char(o, '\n');
+            put_wrapped(o, 4, f->problem);
         }
     if (v->files > shown)
         out_printf(o, "  %llu more (manifest.json)\n", (unsigned long long)(v->files - shown));
@@ -309,16 +320,6 @@ static void score(const struct eval_score *x, struct out *o)
     out_printf(o, " of %llu core rows%s\n", (unsigned long long)x->n, x->partial ? ", so far" : "");
 }
 
-static void put_wrapped(struct out *o, const char *words)
-{
-    struct out safe = {0};
-    if (words)
-        out_text(&safe, words, strlen(words), 0);
-    if (safe.n)
-        page_wrap(o, 2, out_cstr(&safe));
-    out_fini(&safe);
-}
-
 /* Only what is known already: nothing is run. */
 static int evaluation(const struct subject *s, struct out *o)
 {
@@ -335,8 +336,8 @@ static int evaluation(const struct subject *s, struct out *o)
             out_str(o, "no rows (append to eval/examples.jsonl)\n");
         else if (result->problem) {
             out_str(o, "cannot be evaluated\n");
-            put_wrapped(o, result->problem);
-            put_wrapped(o, result->hint);
+            put_wrapped(o, 2, result->problem);
+            put_wrapped(o, 2, result->hint);
         } else
             out_printf(o, "%zu of %zu rows answered%s\n", result->known, set->nrows,
                        result->known ? "" : " yet (modelfs eval)");
