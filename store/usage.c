@@ -18,7 +18,8 @@ static int add_version(void *ctx, const struct version *v)
     return 0;
 }
 
-/* Bytes that the directory's files take, all the way down. Files may come and go meanwhile. */
+/* Bytes that the directory's files take, all the way down: not the room that RocksDB holds in advance for its
+ * log and gives back when it closes. Files may come and go meanwhile. */
 static uint64_t disk(int at, const char *name, int depth)
 {
     int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -34,7 +35,8 @@ static uint64_t disk(int at, const char *name, int depth)
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
             fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
-        sum += (uint64_t)st.st_blocks * 512;
+        uint64_t held = (uint64_t)st.st_blocks * 512, used = ((uint64_t)st.st_size + 4095) & ~UINT64_C(4095);
+        sum += held < used ? held : used;
         if (S_ISDIR(st.st_mode) && depth < 16)
             sum += disk(fd, e->d_name, depth + 1);
     }
