@@ -55,6 +55,10 @@ static const struct node table[] = {
      .doc = "what evaluating means here; write it as a whole"},
     {"/eval/graph.onnx", .config = "graph.onnx", .write = WRITE_WHOLE,
      .doc = "the graph for weights that come without one; write it as a whole"},
+    {"/eval/cost.csv", .config = "cost.csv", .write = WRITE_WHOLE,
+     .doc = "what each answer costs; write it as a whole"},
+    {"/eval/traffic.csv", .config = "traffic.csv", .write = WRITE_WHOLE,
+     .doc = "how often each slice comes in traffic; write it as a whole"},
 };
 
 enum { ROWS = sizeof table / sizeof *table };

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fs/eval/compare.h"
+#include "fs/eval/even.h"
 #include "fs/eval/flips.h"
+#include "fs/eval/price.h"
+#include "fs/eval/sample.h"
 #include "store/base/fail.h"
 #include <errno.h>
 #include <math.h>
@@ -29,49 +32,18 @@ struct pair {
     size_t ngroups;
 };
 
-static int usable(const struct work *w, const struct metric *m, uint32_t row)
+static int usable(const struct work *w, const struct metric *m, const struct sample *s, uint32_t row)
 {
     const struct eval_cell *a = &w->a->cells[row], *b = &w->b->cells[row];
+    const struct eval_set *set = w->a->set;
+    if (metric_is_cost(m))
+        return !isnan(a->cost) && !isnan(b->cost) &&
+               (s->name[0] || !set->traffic || price_stratum(set, row) >= 0);
     if (m->needs_prob)
         return a->p && b->p;
-    if (w->a->task == SPEC_REGRESSION || w->a->set->spec->errors_excluded)
+    if (w->a->task == SPEC_REGRESSION || set->spec->errors_excluded)
         return a->state == 1 && b->state == 1;
     return a->state && b->state;
-}
-
-struct grouped {
-    const char *name;
-    size_t i;
-};
-static int cmp_groups(const void *a, const void *b)
-{
-    const struct grouped *x = a, *y = b;
-    int d = x->name && y->name ? strcmp(x->name, y->name) : !x->name - !y->name;
-    return d ? d : (x->i > y->i) - (x->i < y->i);
-}
-
-/* Numbers the groups; rows without one stand alone. */
-static int group_rows(const struct work *w, const struct sample *s, struct pair *p)
-{
-    struct grouped *g = arena_array(w->arena, s->n + 1, sizeof *g);
-    uint32_t *group = arena_array(w->arena, s->n + 1, sizeof *group);
-    int any = 0;
-    if (!g || !group)
-        return no_memory();
-    for (size_t i = 0; i < s->n; i++) {
-        g[i] = (struct grouped){w->a->set->rows[s->at[i]]->group, i};
-        any |= g[i].name != NULL;
-    }
-    if (!any)
-        return 0;
-    qsort(g, s->n, sizeof *g, cmp_groups);
-    for (size_t i = 0; i < s->n; i++) {
-        int same = i && g[i].name && g[i - 1].name && !strcmp(g[i].name, g[i - 1].name);
-        p->ngroups += !same;
-        group[g[i].i] = (uint32_t)(p->ngroups - 1);
-    }
-    p->group = group;
-    return 0;
 }
 
 static int pair_make(const struct work *w, const struct metric *m, const struct sample *all, struct pair *ret)
@@ -81,13 +53,13 @@ static int pair_make(const struct work *w, const struct metric *m, const struct 
     if (!at)
         return no_memory();
     for (size_t i = 0; i < all->n; i++)
-        if (usable(w, m, all->at[i]))
+        if (usable(w, m, all, all->at[i]))
             at[s.n++] = all->at[i];
     *ret = (struct pair){.group = NULL};
     int err = sample_rows(w->a, &s, w->arena, &ret->a);
     if (!err)
         err = sample_rows(w->b, &s, w->arena, &ret->b);
-    return err ? err : group_rows(w, &s, ret);
+    return err ? err : sample_groups(w->a->set, &s, w->arena, &ret->group, &ret->ngroups);
 }
 
 /* The same pair of models, set, metric and slice give the same numbers, anywhere. */
@@ -243,7 +215,7 @@ static int one(struct work *w, const char *name, enum row_cohort cohort, const s
         return 0; /* of a label that one of them does not have */
     if (!(c->metric = arena_strdup(w->arena, m.name)))
         return no_memory();
-    c->unit = m.unit;
+    c->unit = metric_is_cost(&m) && w->a->set->cost ? w->a->set->cost->unit : m.unit;
     c->direction = m.direction;
     for (size_t i = 0; i < s->n; i++) {
         c->errors_a += w->a->cells[s->at[i]].state == 2;
@@ -255,10 +227,26 @@ static int one(struct work *w, const char *name, enum row_cohort cohort, const s
     err = m.kind == METRIC_SET ? test_set(w, &m, &other, &p, c) : test_rows(w, &m, &other, &p, c);
     if (err)
         return err;
-    c->margin = !strcmp(m.unit, "share") ? margin : margin * fabs(c->a);
+    c->margin = metric_is_cost(&m) ? 0 : !strcmp(m.unit, "share") ? margin : margin * fabs(c->a);
     decide(c);
     w->n++;
     return 0;
+}
+
+/* Money a month at the declared volume: the change of cost_per_k on core, scaled. */
+static void by_month(struct work *w)
+{
+    double scale = w->a->set->spec->volume_per_month / 1000;
+    if (!w->n || strcmp(w->list[w->n - 1].metric, "cost_per_k") != 0 || isnan(scale))
+        return;
+    struct eval_change *c = &w->list[w->n++];
+    *c = c[-1];
+    c->metric = "cost_per_month";
+    c->a *= scale;
+    c->b *= scale;
+    c->delta *= scale;
+    c->lo *= scale;
+    c->hi *= scale;
 }
 
 static int cmp_slices(const void *a, const void *b)
@@ -299,12 +287,18 @@ static int slices_of(struct work *w, const char *headline, const struct sample *
     return err;
 }
 
+/* Of regression: the first that is no cost, which only core has. */
+static const char *number_metric(const char *const *metrics)
+{
+    return strcmp(metrics[0], "cost_per_k") || !metrics[1] ? metrics[0] : metrics[1];
+}
+
 static int changes(struct work *w, struct eval_compare *ret)
 {
     const char *const *metrics;
     struct sample core, failures, must, *slices;
     size_t n = 0, nmetrics = 0;
-    int err = sample_metrics(w->a->set->spec, w->a->task, w->arena, &metrics);
+    int err = sample_metrics(w->a->set, w->a->task, w->arena, &metrics);
     if (err || (err = sample_cohort(w->a->set, ROW_CORE, w->arena, &core)) ||
         (err = sample_cohort(w->a->set, ROW_FAILURES, w->arena, &failures)) ||
         (err = sample_cohort(w->a->set, ROW_MUST_PASS, w->arena, &must)) ||
@@ -312,11 +306,12 @@ static int changes(struct work *w, struct eval_compare *ret)
         return err;
     while (metrics[nmetrics])
         nmetrics++;
-    if (!(w->list = arena_array(w->arena, nmetrics * (n + 1) + 3, sizeof *w->list)))
+    if (!(w->list = arena_array(w->arena, nmetrics * (n + 1) + 4, sizeof *w->list)))
         return no_memory();
-    const char *right = w->a->task == SPEC_REGRESSION ? metrics[0] : "accuracy";
+    const char *right = w->a->task == SPEC_REGRESSION ? number_metric(metrics) : "accuracy";
     for (size_t k = 0; !err && core.n && k < nmetrics; k++)
-        err = one(w, metrics[k], ROW_CORE, &core, HEADLINE_MARGIN);
+        if ((err = one(w, metrics[k], ROW_CORE, &core, HEADLINE_MARGIN)) == 0)
+            by_month(w);
     ret->headline = 0;
     if (!err && core.n)
         err = slices_of(w, metrics[0], slices, n);
@@ -369,5 +364,8 @@ int compare_results(const struct eval_result *ra, const struct eval_result *rb, 
     if (ra->task == SPEC_TASK_INFER || rb->task == SPEC_TASK_INFER)
         return 0;
     int err = changes(&w, ret);
+    for (size_t i = 0; !err && i < ret->nchanges && !ret->changes[i].slice[0]; i++)
+        if (!strcmp(ret->changes[i].metric, "cost_per_k"))
+            err = even_find(ra, rb, &ret->changes[i], a, &ret->even);
     return err ? err : flips_find(ra, rb, a, ret);
 }

@@ -5,6 +5,7 @@
  * No text, no paths of the mount, no FUSE. Any thread may call.
  */
 #pragma once
+#include "fs/eval/cost.h"
 #include "fs/eval/metric.h"
 #include "fs/eval/row.h"
 #include "fs/eval/spec.h"
@@ -54,7 +55,10 @@ struct eval_set {
     const struct row **rows; /* (nrows) active ones, by seq */
     size_t nrows;
     uint64_t unlabelled, retired, rejected;
-    const struct spec *spec; /* as configured; what is inferred is in each version's result */
+    const struct spec *spec;            /* as configured; what is inferred is in each version's result */
+    const struct cost *cost;            /* NULL: there is no cost.csv */
+    const struct cost_traffic *traffic; /* NULL: there is no traffic.csv */
+    struct digest money;                /* of the two files; zero without a cost.csv */
 };
 int eval_view(struct eval *e, const struct eval_set **ret);
 void eval_view_unref(const struct eval_set *v);
@@ -75,6 +79,7 @@ struct eval_cell {       /* one row, one version */
     double p_label;      /* probability of the true label; NaN unknown */
     double loss;         /* log loss or squared error of the row; NaN unknown */
     double margin;       /* how near to another decision; NaN unknown */
+    double cost;         /* what the answer costs, in the cost table's unit; NaN unknown */
     const double *p;     /* (nlabels) probabilities, or NULL */
 };
 /*
@@ -95,9 +100,10 @@ struct eval_result {
     enum spec_task task;       /* SPEC_TASK_INFER: no row was answered yet */
     const char *const *labels; /* (nlabels), class order; binary: the last is the positive one */
     size_t nlabels;
-    struct eval_cell *cells; /* (set->nrows) */
-    size_t known, errors;    /* cells of state 1 or 2; of state 2 */
-    int complete;            /* every row is known */
+    struct eval_cell *cells;     /* (set->nrows) */
+    size_t known, errors;        /* cells of state 1 or 2; of state 2 */
+    int complete;                /* every row is known */
+    struct intervals *intervals; /* computed before; internal */
 };
 /* The caller frees it with eval_result_free. progress may be NULL: rows done and in all; non-zero: -EINTR. */
 int eval_version(struct eval *e, const struct version *v, enum eval_want want, const struct eval_set *set,
@@ -112,7 +118,7 @@ struct eval_score {
     const char *cohort;   /* "core", "failures", "must-pass" */
     int direction;        /* +1 higher is better, -1 lower */
     double value, lo, hi; /* 95 %; NaN: none */
-    const char *ci_method;
+    const char *ci_method, *note;
     uint64_t n, scored, errors, hits; /* hits: count behind a proportion */
     int partial;
 };
@@ -130,6 +136,14 @@ struct eval_change {
     const char *test, *ci_method, *note;
     enum word word; /* IMPROVED, OK, REGRESSED, UNDECIDED */
 };
+/* The number of the cost table that the sign of the change of cost hangs on most. */
+struct eval_even {
+    const char *what; /* NULL: none is near */
+    double now, at;   /* what it is; where the change would be nothing */
+    int above;        /* at > now */
+    int scales;       /* a coef, not a fixed cost */
+    int gain;         /* B costs less */
+};
 struct eval_compare {
     const struct eval_result *a, *b;
     int comparable; /* 0: see why */
@@ -142,6 +156,7 @@ struct eval_compare {
      * without either (wrong to other wrong; regression: any). */
     uint32_t *flips;
     size_t nbroken, nfixed, nother;
+    struct eval_even even;
     uint64_t churn; /* rows whose prediction differs at all */
     uint64_t core_pairs, core_right_a, core_right_b, core_broken, core_fixed; /* rows of core */
 };

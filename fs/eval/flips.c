@@ -18,10 +18,12 @@ int32_t flips_label(const struct eval_result *from, int32_t i, const struct eval
     return -1;
 }
 
-/* How much worse B is on the row: fall of the true label's probability, or rise of the loss. */
+/* How much worse B is on the row: cost first, then fall of the true label's probability, or rise of the loss.
+ */
 struct flip {
     uint32_t row;
-    int kind; /* 0 broken, 1 fixed, 2 other */
+    int kind;      /* 0 broken, 1 fixed, 2 other */
+    double dearer; /* by how much B's answer costs more; 0 where that is not known */
     double worse;
     const char *id;
 };
@@ -31,6 +33,8 @@ static int cmp(const void *a, const void *b)
     const struct flip *x = a, *y = b;
     if (x->kind != y->kind)
         return x->kind - y->kind;
+    if (x->dearer != y->dearer)
+        return (x->dearer > y->dearer) == (x->kind != 1) ? -1 : 1;
     double u = x->kind == 1 ? -x->worse : x->worse, v = y->kind == 1 ? -y->worse : y->worse;
     if (isnan(u) != isnan(v))
         return isnan(u) - isnan(v);
@@ -78,8 +82,9 @@ int flips_find(const struct eval_result *ra, const struct eval_result *rb, struc
         ret->nbroken += kind == 0;
         ret->nfixed += kind == 1;
         ret->nother += kind == 2;
-        list[n++] = (struct flip){(uint32_t)i, kind, numbers ? y->loss - x->loss : x->p_label - y->p_label,
-                                  set->rows[i]->id};
+        double dearer = y->cost - x->cost;
+        list[n++] = (struct flip){(uint32_t)i, kind, isnan(dearer) ? 0 : dearer,
+                                  numbers ? y->loss - x->loss : x->p_label - y->p_label, set->rows[i]->id};
     }
     qsort(list, n, sizeof *list, cmp);
     for (size_t i = 0; i < n; i++)

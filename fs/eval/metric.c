@@ -21,6 +21,7 @@ enum {
     LOG_LOSS,
     BRIER,
     ECE,
+    COST_PER_K,
     MAE,
     MSE,
     RMSE,
@@ -49,6 +50,7 @@ static const struct {
     [LOG_LOSS] = {"log_loss", "nats", -1, METRIC_MEAN, 1},
     [BRIER] = {"brier", "", -1, METRIC_MEAN, 1},
     [ECE] = {"ece", "share", -1, METRIC_SET, 1},
+    [COST_PER_K] = {"cost_per_k", "", -1, METRIC_SET, 0},
     [MAE] = {"mae", "label", -1, METRIC_MEAN, 0},
     [MSE] = {"mse", "label^2", -1, METRIC_MEAN, 0},
     [RMSE] = {"rmse", "label", -1, METRIC_SET, 0},
@@ -74,6 +76,11 @@ int metric_known(const char *name)
 {
     const char *label;
     return lookup(name, &label) >= 0;
+}
+
+int metric_is_cost(const struct metric *m)
+{
+    return m->id == COST_PER_K;
 }
 
 int metric_find(const char *name, const char *const *labels, size_t nlabels, struct metric *ret)
@@ -387,6 +394,26 @@ static double regression(int id, const struct metric_rows *r, const double *time
     return spread > 0 ? 1 - left / spread : NAN;
 }
 
+/* A stratum that no row (of this replicate) is in leaves the whole unknown. */
+static double cost_per_k(const struct metric_rows *r, const double *times)
+{
+    static const double whole[] = {1};
+    double sum[COST_SHARES] = {0}, total[COST_SHARES] = {0}, mean = 0;
+    const double *share = r->stratum ? r->share : whole;
+    size_t n = r->stratum ? r->nshares : 1;
+    for (size_t i = 0; r->cost && i < r->n; i++) {
+        int32_t k = r->stratum ? r->stratum[i] : 0;
+        if (k < 0 || isnan(r->cost[i]))
+            continue;
+        double w = weight(r, times, i);
+        sum[k] += w * r->cost[i];
+        total[k] += w;
+    }
+    for (size_t k = 0; k < n; k++)
+        mean += total[k] > 0 ? share[k] * sum[k] / total[k] : NAN;
+    return 1000 * mean;
+}
+
 double metric_value(const struct metric_work *w, const double *times)
 {
     int id = w->m->id;
@@ -402,6 +429,8 @@ double metric_value(const struct metric_work *w, const double *times)
     }
     if (id == RMSE || id == R2)
         return regression(id, w->r, times);
+    if (id == COST_PER_K)
+        return cost_per_k(w->r, times);
     if (id == ECE)
         return calibration(w->r, times);
     if (id != AUROC && id != AVERAGE_PRECISION)

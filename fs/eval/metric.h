@@ -10,10 +10,11 @@
  *   log_loss                        -log p(true label), p clipped to 2.2e-16
  *   brier                           binary: (p(last) - truth)^2; else the sum over labels
  *   ece                             |confidence - accuracy| over 15 equal bins of the top probability
+ *   cost_per_k                      1000 x the mean cost of a row; with strata, each weighted by its share
  *   mae rmse r2 mape mse            regression
  */
 #pragma once
-#include "fs/eval/spec.h"
+#include "fs/eval/cost.h"
 #include "fs/eval/stats.h"
 
 enum metric_kind {
@@ -35,7 +36,8 @@ struct metric {
 
 /* By name for these labels. -EINVAL with fail() text: no such metric, or no such label. */
 int metric_find(const char *name, const char *const *labels, size_t nlabels, struct metric *ret);
-int metric_known(const char *name); /* is the name (label aside) a metric's? */
+int metric_is_cost(const struct metric *m); /* its unit is the cost table's */
+int metric_known(const char *name);         /* is the name (label aside) a metric's? */
 /* Those of a task when the spec names none; headline is the first. NULL-terminated. */
 const char *const *metric_defaults(enum spec_task t);
 
@@ -49,6 +51,10 @@ struct metric_rows {
     const double *prob;     /* (n, nlabels) NaN: none */
     const double *y, *yhat; /* (n) NaN yhat: the row failed, left out */
     const double *weight;   /* (n) NULL: all 1 */
+    const double *cost;     /* (n) of each answer; NaN: not known, left out */
+    const int32_t *stratum; /* (n) index into share; -1: in none, left out of the cost. NULL: no strata */
+    const double *share;    /* (nshares) of the strata; sum to 1 */
+    size_t nshares;         /* at most COST_SHARES */
 };
 
 /* METRIC_RIGHT, METRIC_MEAN: the number of row i (1 right, 0 wrong; the loss); NaN: the row does not count

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fs/eval/results.h"
 #include "fs/eval/cells.h"
+#include "fs/eval/intervals.h"
+#include "fs/eval/price.h"
 #include "fs/eval/view.h"
 #include "store/base/fail.h"
 #include <errno.h>
@@ -12,6 +14,7 @@
 struct results {
     struct store *store;
     struct models *models;
+    struct intervals *intervals;
     pthread_mutex_t lock; /* guards all below */
     struct answers **runs;
     size_t nruns, cap;
@@ -24,8 +27,10 @@ struct results {
 int results_open(struct store *s, struct models *m, struct results **ret)
 {
     struct results *r = calloc(1, sizeof *r);
-    if (!r)
+    if (!r || !(r->intervals = intervals_new())) {
+        free(r);
         return fail(-ENOMEM, "out of memory");
+    }
     r->store = s;
     r->models = m;
     pthread_mutex_init(&r->lock, NULL);
@@ -40,6 +45,7 @@ void results_close(struct results *r)
     for (size_t i = 0; i < r->nruns; i++)
         answers_close(r->runs[i]);
     free(r->runs);
+    intervals_free(r->intervals);
     version_unref(r->version);
     pthread_mutex_destroy(&r->lock);
     free(r);
@@ -390,6 +396,7 @@ int results_version(struct results *r, const struct version *v, enum eval_want w
         return fail(-ENOMEM, "out of memory");
     x->r.version = version_ref(v);
     x->r.set = view_ref(set);
+    x->r.intervals = r->intervals;
     x->r.engine = x->r.fingerprint = "";
     struct job j = {.results = r, .set = set, .version = v, .progress = progress, .ctx = ctx};
     struct cells c = {.arena = &x->arena};
@@ -400,6 +407,8 @@ int results_version(struct results *r, const struct version *v, enum eval_want w
         err = choose(r, &j, want, x, &c);
     if (!err && x->r.problem)
         err = no_cells(x);
+    if (!err)
+        err = price_cells(&x->r);
     pick_free(j.pick);
     if (err)
         results_free(&x->r);

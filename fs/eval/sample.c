@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fs/eval/sample.h"
+#include "fs/eval/price.h"
 #include "store/base/fail.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+
+#define COST "cost_per_k"
 
 static int no_memory(void)
 {
@@ -84,6 +87,35 @@ static int add_probabilities(const struct eval_result *r, const struct sample *s
     return 0;
 }
 
+static int add_strata(const struct eval_set *set, const struct sample *s, struct arena *a,
+                      struct metric_rows *ret)
+{
+    int32_t *stratum = arena_array(a, s->n + 1, sizeof *stratum);
+    double *share = arena_array(a, set->traffic->n, sizeof *share);
+    if (!stratum || !share)
+        return no_memory();
+    for (size_t i = 0; i < s->n; i++)
+        stratum[i] = price_stratum(set, s->at[i]);
+    for (size_t k = 0; k < set->traffic->n; k++)
+        share[k] = set->traffic->shares[k].share;
+    ret->stratum = stratum;
+    ret->share = share;
+    ret->nshares = set->traffic->n;
+    return 0;
+}
+
+static int add_cost(const struct eval_result *r, const struct sample *s, struct arena *a,
+                    struct metric_rows *ret)
+{
+    double *cost = arena_array(a, s->n + 1, sizeof *cost);
+    if (!cost)
+        return no_memory();
+    for (size_t i = 0; i < s->n; i++)
+        cost[i] = r->cells[s->at[i]].cost;
+    ret->cost = cost;
+    return r->set->traffic && !s->name[0] ? add_strata(r->set, s, a, ret) : 0;
+}
+
 int sample_rows(const struct eval_result *r, const struct sample *s, struct arena *a, struct metric_rows *ret)
 {
     int32_t *truth = arena_array(a, s->n + 1, sizeof *truth), *pred = arena_array(a, s->n + 1, sizeof *pred);
@@ -109,7 +141,47 @@ int sample_rows(const struct eval_result *r, const struct sample *s, struct aren
                                 .y = y,
                                 .yhat = yhat,
                                 .weight = weighted ? weight : NULL};
-    return r->task == SPEC_REGRESSION ? 0 : add_probabilities(r, s, a, ret);
+    int err = r->set->cost ? add_cost(r, s, a, ret) : 0;
+    return err || r->task == SPEC_REGRESSION ? err : add_probabilities(r, s, a, ret);
+}
+
+struct grouped {
+    const char *name;
+    size_t i;
+};
+
+static int cmp_groups(const void *a, const void *b)
+{
+    const struct grouped *x = a, *y = b;
+    int d = x->name && y->name ? strcmp(x->name, y->name) : !x->name - !y->name;
+    return d ? d : (x->i > y->i) - (x->i < y->i);
+}
+
+int sample_groups(const struct eval_set *set, const struct sample *s, struct arena *a, uint32_t **ret,
+                  size_t *ret_n)
+{
+    size_t any = 0, n = 0;
+    *ret = NULL;
+    *ret_n = 0;
+    for (size_t i = 0; i < s->n; i++)
+        any += set->rows[s->at[i]]->group != NULL;
+    if (!any)
+        return 0;
+    struct grouped *g = arena_array(a, s->n + 1, sizeof *g);
+    uint32_t *group = arena_array(a, s->n + 1, sizeof *group);
+    if (!g || !group)
+        return no_memory();
+    for (size_t i = 0; i < s->n; i++)
+        g[i] = (struct grouped){set->rows[s->at[i]]->group, i};
+    qsort(g, s->n, sizeof *g, cmp_groups);
+    for (size_t i = 0; i < s->n; i++) {
+        int same = i && g[i].name && g[i - 1].name && !strcmp(g[i].name, g[i - 1].name);
+        n += !same;
+        group[g[i].i] = (uint32_t)(n - 1);
+    }
+    *ret = group;
+    *ret_n = n;
+    return 0;
 }
 
 static int for_numbers(const char *metric)
@@ -121,22 +193,28 @@ static int for_numbers(const char *metric)
     return 0;
 }
 
-int sample_metrics(const struct spec *s, enum spec_task t, struct arena *a, const char *const **ret)
+int sample_metrics(const struct eval_set *set, enum spec_task t, struct arena *a, const char *const **ret)
 {
+    const struct spec *s = set->spec;
     const char *const *defaults = metric_defaults(t);
-    size_t n = 0, cap = s->nmetrics + 8;
+    size_t n = 0, cap = s->nmetrics + 9;
     const char **names = arena_array(a, cap, sizeof *names);
+    int cost = set->cost && s->headline && !strcmp(s->headline, COST);
     if (!names)
         return no_memory();
-    if (s->headline && for_numbers(s->headline) == (t == SPEC_REGRESSION))
+    if (s->headline &&
+        (cost || (strcmp(s->headline, COST) != 0 && for_numbers(s->headline) == (t == SPEC_REGRESSION))))
         names[n++] = s->headline;
     for (size_t i = 0; s->nmetrics ? i < s->nmetrics : defaults[i] != NULL; i++) {
         const char *name = s->nmetrics ? s->metrics[i] : defaults[i];
-        if (for_numbers(name) == (t == SPEC_REGRESSION) && !(n && !strcmp(name, names[0])))
+        if (for_numbers(name) == (t == SPEC_REGRESSION) && strcmp(name, COST) != 0 &&
+            !(n && !strcmp(name, names[0])))
             names[n++] = name;
     }
     for (size_t i = 0; n == 0 && defaults[i]; i++)
         names[n++] = defaults[i];
+    if (set->cost && !cost)
+        names[n++] = COST;
     *ret = names;
     return 0;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fs/eval/scores.h"
+#include "fs/eval/intervals.h"
+#include "fs/eval/price.h"
 #include "store/base/fail.h"
 #include <errno.h>
 #include <math.h>
@@ -16,36 +18,37 @@ struct work {
     size_t n;
 };
 
-/* Wilson for shares of rows; the mean's standard error for means over 20 rows and more; none for what is only
- * defined of a set, and none with weights. */
-static void interval(const struct metric *m, const struct metric_rows *rows, struct eval_score *s)
+/* How many rows the score is of, and how many of them are right. */
+static void count(const struct metric *m, const struct metric_rows *rows, struct eval_score *s)
 {
-    double sum = 0, sum2 = 0, n = 0;
-    for (size_t i = 0; m->kind != METRIC_SET && i < rows->n; i++) {
-        double x = metric_row(m, rows, i);
-        if (isnan(x))
-            continue;
-        n++;
-        sum += x;
-        sum2 += x * x;
-    }
-    if (m->kind == METRIC_RIGHT) {
-        s->scored = (uint64_t)n;
-        s->hits = (uint64_t)sum;
-    }
-    if (rows->weight || m->kind == METRIC_SET || !(n > 0))
+    uint64_t n = 0, hits = 0;
+    if (m->kind == METRIC_SET && !metric_is_cost(m))
         return;
-    if (m->kind == METRIC_RIGHT) {
-        struct stats_interval ci = stats_wilson(sum, n, 0.95);
-        s->lo = ci.lo;
-        s->hi = ci.hi;
-        s->ci_method = "wilson";
-    } else if (n >= STATS_MIN_ROWS) {
-        double mean = sum / n, sd = sqrt(fmax(0, (sum2 - n * mean * mean) / (n - 1)));
-        s->lo = mean - 1.959963984540054 * sd / sqrt(n);
-        s->hi = mean + 1.959963984540054 * sd / sqrt(n);
-        s->ci_method = "normal";
+    for (size_t i = 0; i < rows->n; i++) {
+        double x = metric_is_cost(m) ? rows->cost[i] : metric_row(m, rows, i);
+        n += !isnan(x) && !(metric_is_cost(m) && rows->stratum && rows->stratum[i] < 0);
+        hits += x > 0;
     }
+    if (m->kind == METRIC_RIGHT)
+        s->hits = hits;
+    if (m->kind == METRIC_RIGHT || metric_is_cost(m))
+        s->scored = n;
+}
+
+static const char *cost_note(const struct eval_set *set, const struct eval_score *s, struct arena *a)
+{
+    if (s->slice[0] || !set->traffic)
+        return s->slice[0] ? "" : "on this eval set, not on traffic";
+    if (!isnan(s->value))
+        return "weighed by eval/traffic.csv";
+    for (size_t k = 0; k < set->traffic->n; k++) {
+        size_t n = 0;
+        for (size_t i = 0; i < set->nrows; i++)
+            n += set->rows[i]->cohort == ROW_CORE && price_stratum(set, i) == (int)k;
+        if (!n)
+            return arena_printf(a, "no core row is in traffic slice %s", set->traffic->shares[k].slice);
+    }
+    return "";
 }
 
 /* Rows that count: known, and not failed where the spec leaves failed ones out. */
@@ -79,6 +82,7 @@ static int one(struct work *w, const char *name, const char *cohort, const struc
                              .lo = NAN,
                              .hi = NAN,
                              .ci_method = "",
+                             .note = "",
                              .n = all->n};
     int err = counted(w, all, s, &rows);
     if (err)
@@ -92,7 +96,7 @@ static int one(struct work *w, const char *name, const char *cohort, const struc
     if ((err = sample_rows(w->r, &rows, w->a, &data)))
         return err;
     s->metric = arena_strdup(w->a, m.name);
-    s->unit = m.unit;
+    s->unit = metric_is_cost(&m) && w->r->set->cost ? w->r->set->cost->unit : m.unit;
     s->direction = m.direction;
     s->scored = rows.n;
     if (w->r->task == SPEC_REGRESSION)
@@ -106,9 +110,36 @@ static int one(struct work *w, const char *name, const char *cohort, const struc
     }
     s->value = metric_value(mw, NULL);
     metric_work_free(mw);
-    interval(&m, &data, s);
+    count(&m, &data, s);
+    if (metric_is_cost(&m)) {
+        s->errors = s->n - s->scored;
+        s->note = cost_note(w->r->set, s, w->a);
+    }
+    uint32_t *group;
+    size_t ngroups;
+    struct stats_interval ci = {NAN, NAN};
+    err = isnan(s->value) ? 0 : sample_groups(w->r->set, &rows, w->a, &group, &ngroups);
+    if (!err && !isnan(s->value))
+        err = intervals_of(w->r->intervals, &m, &data, group, ngroups, &ci, &s->ci_method);
+    s->lo = ci.lo;
+    s->hi = ci.hi;
     w->n++;
-    return 0;
+    return err;
+}
+
+/* Money a month, from the declared number of decisions: the cost of all of core, scaled. */
+static void by_month(struct work *w)
+{
+    const struct eval_score *cost = &w->list[w->n - 1];
+    double scale = w->r->set->spec->volume_per_month / 1000;
+    if (isnan(scale) || !cost->metric || strcmp(cost->metric, "cost_per_k") != 0)
+        return;
+    struct eval_score *s = &w->list[w->n++];
+    *s = *cost;
+    s->metric = "cost_per_month";
+    s->value *= scale;
+    s->lo *= scale;
+    s->hi *= scale;
 }
 
 int scores_of(const struct eval_result *r, struct arena *a, struct eval_score **ret, size_t *ret_n)
@@ -118,7 +149,7 @@ int scores_of(const struct eval_result *r, struct arena *a, struct eval_score **
     struct sample cohort[3], *slices;
     size_t nslices = 0, nmetrics = 0;
     struct work w = {.r = r, .a = a};
-    int err = sample_metrics(r->set->spec, r->task, a, &metrics);
+    int err = sample_metrics(r->set, r->task, a, &metrics);
     for (size_t c = 0; !err && c < 3; c++)
         err = sample_cohort(r->set, cohorts[c], a, &cohort[c]);
     if (!err)
@@ -127,12 +158,17 @@ int scores_of(const struct eval_result *r, struct arena *a, struct eval_score **
         return err;
     while (metrics[nmetrics])
         nmetrics++;
-    w.list = arena_array(a, nmetrics * (nslices + 3) + 1, sizeof *w.list);
+    w.list = arena_array(a, nmetrics * (nslices + 3) + 2, sizeof *w.list);
     if (!w.list)
         return no_memory();
     for (size_t c = 0; !err && c < 3 && r->task != SPEC_TASK_INFER; c++)
-        for (size_t k = 0; !err && cohort[c].n && k < nmetrics; k++)
-            err = one(&w, metrics[k], row_cohort_name(cohorts[c]), &cohort[c]);
+        for (size_t k = 0; !err && cohort[c].n && k < nmetrics; k++) {
+            int money = strcmp(metrics[k], "cost_per_k") == 0;
+            if (cohorts[c] == ROW_CORE || !money) /* the others are no sample of anything */
+                err = one(&w, metrics[k], row_cohort_name(cohorts[c]), &cohort[c]);
+            if (!err && cohorts[c] == ROW_CORE && money)
+                by_month(&w);
+        }
     for (size_t i = 0; !err && i < nslices && r->task != SPEC_TASK_INFER; i++)
         for (size_t k = 0; !err && k < nmetrics; k++)
             err = one(&w, metrics[k], row_cohort_name(ROW_CORE), &slices[i]);

@@ -31,8 +31,8 @@ struct set {
     void *by_id, *by_input;    /* trees of set_row, those being written too */
     struct set_row **rows;     /* (nrows) settled ones, by seq; each a reference */
     size_t nrows, cap;
-    size_t coming; /* rows that batches being written will add */
-    uint64_t next_seq, last_seq; /* to the next row; of the newest settled one */
+    size_t coming;                    /* rows that batches being written will add */
+    uint64_t next_seq, last_seq;      /* to the next row; of the newest settled one */
     struct set_revision given, shown; /* to the newest writer; of the settled rows */
     uint64_t tickets, served;         /* batches begun, settled */
     uint64_t unlabelled, rejected, retired;

@@ -22,23 +22,47 @@ static int digests(struct settings *s)
     out_reset(&o);
     spec_format(&s->spec, &o);
     out_write(&o, s->graph_digest.b, sizeof s->graph_digest.b);
+    out_write(&o, s->money.b, sizeof s->money.b);
     if (!err && !(err = out_error(&o)))
         hash_sha256(o.p, o.n, &s->all);
     out_fini(&o);
     return err;
 }
 
-/* Takes the graph's bytes out of `graph`. */
-static int make(const struct out *spec, struct out *graph, struct settings **ret)
+/* The files, in the order of their names below. */
+enum { SPEC, GRAPH, COST, TRAFFIC, FILES };
+static const char *const names[FILES] = {"spec.json", "graph.onnx", "cost.csv", "traffic.csv"};
+
+/* Labels in the cost table are held against the spec when the table is written, not when the spec is: else
+ * neither could be changed first. */
+static int take_money(struct settings *s, const struct out *cost, const struct out *traffic, int checked)
+{
+    int err = cost->n ? cost_parse(cost->p, cost->n, checked ? &s->spec : NULL, &s->cost) : 0;
+    if (!err && traffic->n)
+        err = cost_traffic_parse(traffic->p, traffic->n, &s->traffic);
+    if (err || !cost->n)
+        return err;
+    struct digest d[2] = {{{0}}, {{0}}};
+    hash_sha256(cost->p, cost->n, &d[0]);
+    if (traffic->n)
+        hash_sha256(traffic->p, traffic->n, &d[1]);
+    hash_sha256(d, sizeof d, &s->money);
+    return 0;
+}
+
+/* Takes the graph's bytes out of its file. written: which of them is new; -1: none. */
+static int make(struct out files[FILES], int written, struct settings **ret)
 {
     struct settings *s = calloc(1, sizeof *s);
     if (!s)
         return -ENOMEM;
     s->refs = 1;
-    int err = spec_parse(spec->n ? spec->p : "", spec->n, &s->spec);
+    int err = spec_parse(files[SPEC].n ? files[SPEC].p : "", files[SPEC].n, &s->spec);
+    if (!err)
+        err = take_money(s, &files[COST], &files[TRAFFIC], written == COST);
     if (!err) {
-        s->graph = *graph;
-        *graph = (struct out){0};
+        s->graph = files[GRAPH];
+        files[GRAPH] = (struct out){0};
         if (s->graph.n)
             hash_sha256(s->graph.p, s->graph.n, &s->graph_digest);
         err = digests(s);
@@ -50,59 +74,69 @@ static int make(const struct out *spec, struct out *graph, struct settings **ret
     return err;
 }
 
-/* Appends what is configured under the name; nothing when there is none. */
-static int stored(struct store *s, const char *name, struct out *o)
+static void fini(struct out files[FILES])
 {
-    int err = config_get(s, name, o, NULL);
-    return err == -ENOENT ? 0 : err;
+    for (int i = 0; i < FILES; i++)
+        out_fini(&files[i]);
+}
+
+/* Reads what is stored of every file but `except`; one that there is none of is empty. */
+static int stored(struct store *s, int except, struct out files[FILES])
+{
+    int err = 0;
+    for (int i = 0; !err && i < FILES; i++)
+        if (i != except && (err = config_get(s, names[i], &files[i], NULL)) == -ENOENT)
+            err = 0;
+    return err;
+}
+
+/* The reason that a parser gave, under another code: a text is refused, or what is stored is damaged. */
+static int again(int err)
+{
+    char why[512];
+    snprintf(why, sizeof why, "%s", fail_text());
+    return fail(err, "%s", why);
 }
 
 int settings_load(struct store *s, struct settings **ret)
 {
-    struct out spec = {0}, graph = {0};
-    int err = stored(s, "spec.json", &spec);
+    struct out files[FILES] = {{0}};
+    int err = stored(s, -1, files);
     if (!err)
-        err = stored(s, "graph.onnx", &graph);
-    if (!err)
-        err = make(&spec, &graph, ret);
-    out_fini(&spec);
-    out_fini(&graph);
-    return err;
+        err = make(files, -1, ret);
+    fini(files);
+    return err == -EINVAL ? again(-EBADMSG) : err;
 }
 
-/* The caller's text was refused: -EINVAL, with the reason that a parser gave. */
-static int refused(void)
+static int check_graph(const struct out *graph)
 {
-    char why[512];
-    snprintf(why, sizeof why, "%s", fail_text());
-    return fail(-EINVAL, "%s", why);
+    struct arena a = {0};
+    struct graph g;
+    int err = graph->n ? graph_parse("eval/graph.onnx", graph->p, graph->n, &a, &g) : 0;
+    arena_fini(&a);
+    return err;
 }
 
 int settings_try(struct store *s, const char *name, const void *p, size_t n, struct settings **ret)
 {
-    struct out spec = {0}, graph = {0};
-    int err = 0;
-    if (!strcmp(name, "spec.json")) {
-        out_write(&spec, p, n);
-        err = stored(s, "graph.onnx", &graph);
-    } else if (!strcmp(name, "graph.onnx")) {
-        struct arena a = {0};
-        struct graph g;
-        out_write(&graph, p, n);
-        if (n && (err = graph_parse("eval/graph.onnx", p, n, &a, &g)) == -EBADMSG)
-            err = refused();
-        arena_fini(&a);
-        if (!err)
-            err = stored(s, "spec.json", &spec);
-    } else {
-        err = fail(-EINVAL, "eval/%s: not a file that configures anything", name);
-    }
+    struct out files[FILES] = {{0}};
+    int at = 0;
+    while (at < FILES && strcmp(names[at], name) != 0)
+        at++;
+    if (at == FILES)
+        return fail(-EINVAL, "eval/%s: not a file that configures anything", name);
+    out_write(&files[at], p, n);
+    int err = out_error(&files[at]);
     if (!err)
-        err = out_error(&spec) ? out_error(&spec) : out_error(&graph);
-    if (!err && (err = make(&spec, &graph, ret)) == -EBADMSG)
-        err = refused();
-    out_fini(&spec);
-    out_fini(&graph);
+        err = stored(s, at, files);
+    if (!err) {
+        err = at == GRAPH ? check_graph(&files[at]) : 0;
+        if (!err)
+            err = make(files, at, ret);
+        if (err == -EBADMSG)
+            err = again(-EINVAL);
+    }
+    fini(files);
     return err;
 }
 
@@ -117,6 +151,8 @@ void settings_unref(struct settings *s)
     if (!s || __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL))
         return;
     spec_fini(&s->spec);
+    cost_fini(&s->cost);
+    cost_traffic_fini(&s->traffic);
     out_fini(&s->graph);
     free(s);
 }

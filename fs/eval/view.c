@@ -57,6 +57,9 @@ static int make(struct set *s, struct view **ret)
     v->refs = 1;
     v->settings = settings_ref(s->settings);
     v->set.spec = &v->settings->spec;
+    v->set.cost = v->settings->cost.n ? &v->settings->cost : NULL;
+    v->set.traffic = v->settings->traffic.n ? &v->settings->traffic : NULL;
+    v->set.money = v->settings->money;
     v->set.retired = s->retired;
     v->set.rejected = s->rejected;
     set_revision_name(&s->shown, v->set.revision);

@@ -80,7 +80,7 @@ static int render(const struct subject *s, struct out *o)
 
 const struct report report_diff_eval = {
     .name = "eval.csv",
-    .version = 1,
+    .version = 2,
     .inputs = INPUT_SET | INPUT_IMPORTS,
     .slow = 1,
     .doc = "both versions on the same rows: metric by slice and cohort, with interval and test",

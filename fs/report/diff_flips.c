@@ -4,9 +4,10 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const columns[] = {"id",     "kind",      "cohort",         "slices", "label",  "pred_a",
-                                      "pred_b", "p_label_a", "p_label_b",      "loss_a", "loss_b", "weight",
-                                      "value",  "reason",    "source_version", "digest", "preview"};
+static const char *const columns[] = {"id",     "kind",   "cohort",         "slices",    "label",
+                                      "pred_a", "pred_b", "p_label_a",      "p_label_b", "loss_a",
+                                      "loss_b", "cost_a", "cost_b",         "dcost",     "weight",
+                                      "value",  "reason", "source_version", "digest",    "preview"};
 
 static void prediction(struct out *o, const struct eval_result *r, const struct eval_cell *c)
 {
@@ -51,6 +52,9 @@ static void line(struct out *o, const struct results_of_pair *p, uint32_t row, c
     out_csv_num(o, b->p_label);
     out_csv_num(o, a->loss);
     out_csv_num(o, b->loss);
+    out_csv_num(o, a->cost);
+    out_csv_num(o, b->cost);
+    out_csv_num(o, b->cost - a->cost);
     out_csv_num(o, r->weight);
     out_reset(&text);
     if (r->value)
@@ -86,9 +90,9 @@ static int render(const struct subject *s, struct out *o)
 
 const struct report report_diff_flips = {
     .name = "flips.csv",
-    .version = 1,
+    .version = 2,
     .inputs = INPUT_SET | INPUT_IMPORTS,
     .slow = 1,
-    .doc = "rows that one version gets right and the other wrong, worst first",
+    .doc = "rows that one version gets right and the other wrong, worst (dearest) first",
     .render = render,
 };

@@ -105,7 +105,7 @@ static int render(const struct subject *s, struct out *o)
 
 const struct report report_diff_summary = {
     .name = "summary.txt",
-    .version = 1,
+    .version = 2,
     .inputs = INPUT_SET | INPUT_IMPORTS,
     .slow = 1,
     .doc = "the one-screen review: verdict, behaviour, weights, lineage",

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fs/report/results_of.h"
 #include <math.h>
+#include <string.h>
 
-static const char *const columns[] = {"version", "model_digest", "eval_rev",  "cohort",     "slice",
-                                      "metric",  "unit",         "direction", "value",      "ci_lo",
-                                      "ci_hi",   "ci_level",     "ci_method", "n",          "n_scored",
-                                      "n_error", "hits",         "status",    "runtime_fp", "note"};
+static const char *const columns[] = {
+    "version",   "model_digest", "eval_rev", "cohort", "slice",    "metric",     "unit",
+    "direction", "value",        "ci_lo",    "ci_hi",  "ci_level", "ci_method",  "n",
+    "n_scored",  "n_error",      "hits",     "status", "cost_rev", "runtime_fp", "note"};
 
 struct table {
     const struct subject *s;
@@ -21,6 +22,15 @@ static void head(const struct table *t, const struct eval_result *r)
     out_csv(t->o, name);
     out_csv_n(t->o, hex, 16);
     out_csv(t->o, t->set->revision);
+}
+
+/* Which cost table a cost is by: the set's revision says nothing of that. */
+static void cost_rev(const struct table *t, const struct eval_score *x)
+{
+    char hex[HASH_HEX] = "";
+    if (strncmp(x->metric, "cost_per_", 9) == 0)
+        hash_hex(&t->set->money, hex);
+    out_csv_n(t->o, hex, strlen(hex) < 8 ? strlen(hex) : 8);
 }
 
 static void score(const struct table *t, const struct eval_result *r, const struct eval_score *x)
@@ -45,8 +55,9 @@ static void score(const struct table *t, const struct eval_result *r, const stru
     else
         out_csv_empty(t->o);
     out_csv(t->o, x->partial ? "partial" : isnan(x->value) ? "inapplicable" : "ok");
+    cost_rev(t, x);
     out_csv(t->o, r->fingerprint);
-    out_csv(t->o, x->partial ? "rows without a prediction" : "");
+    out_csv(t->o, x->partial ? "rows without a prediction" : x->note);
     out_csv_end(t->o);
 }
 
@@ -57,6 +68,7 @@ static void unscored(const struct table *t, const struct eval_result *r, const c
     for (int i = 3; i < 17; i++)
         out_csv_empty(t->o);
     out_csv(t->o, status);
+    out_csv_empty(t->o);
     out_csv(t->o, r->fingerprint);
     out_csv(t->o, why);
     out_csv_end(t->o);
@@ -101,7 +113,7 @@ static int render(const struct subject *s, struct out *o)
 
 const struct report report_eval_results = {
     .name = "results.csv",
-    .version = 1,
+    .version = 2,
     .inputs = INPUT_HISTORY | INPUT_SET | INPUT_IMPORTS,
     .slow = 1,
     .doc = "one row per version, metric, slice and cohort, all at one set revision",

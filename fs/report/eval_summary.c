@@ -40,15 +40,18 @@ static int tag(void *ctx, const char *name, const struct digest *d)
 }
 
 /* Rows right of a cohort, "64/64"; "-": the set has none, or they are not right or wrong. */
-static void cohort(struct out *o, const struct eval_score *s, size_t n, const char *name)
+static void cohort(struct out *o, const struct eval_score *s, size_t n, const char *name, int width)
 {
     for (size_t i = 0; i < n; i++)
         if (!strcmp(s[i].cohort, name) && !strcmp(s[i].metric, "accuracy")) {
-            out_printf(o, " %8.0f/%llu", isnan(s[i].value) ? 0 : s[i].value * (double)s[i].scored,
+            struct out text = {0};
+            out_printf(&text, "%.0f/%llu", isnan(s[i].value) ? 0 : s[i].value * (double)s[i].scored,
                        (unsigned long long)s[i].n);
+            out_printf(o, " %*s", width, out_cstr(&text));
+            out_fini(&text);
             return;
         }
-    out_printf(o, " %10s", "-");
+    out_printf(o, " %*s", width, "-");
 }
 
 static void headline(struct out *o, const struct eval_score *h)
@@ -75,7 +78,25 @@ static void headline(struct out *o, const struct eval_score *h)
     out_fini(&text);
 }
 
-static void worst_slice(struct out *o, const struct eval_score *s, size_t n, const struct eval_score *h)
+/* With a cost table its column takes its room from tags and the worst slice. */
+struct widths {
+    int tags, cost, slice, cohort;
+};
+static const struct widths plain = {12, 0, 21, 10}, priced = {9, 9, 18, 9};
+
+static void cost(struct out *o, const struct eval_score *s, size_t n, const struct widths *w)
+{
+    struct out text = {0};
+    for (size_t i = 0; w->cost && i < n && !text.n; i++)
+        if (!s[i].slice[0] && !strcmp(s[i].metric, "cost_per_k"))
+            measure_value(&text, s[i].unit, s[i].value, s[i].scored);
+    if (w->cost)
+        out_printf(o, " %*s", w->cost, text.n ? out_cstr(&text) : "-");
+    out_fini(&text);
+}
+
+static void worst_slice(struct out *o, const struct eval_score *s, size_t n, const struct eval_score *h,
+                        const struct widths *widths)
 {
     const struct eval_score *w = NULL;
     struct out text = {0};
@@ -84,7 +105,7 @@ static void worst_slice(struct out *o, const struct eval_score *s, size_t n, con
             (!w || s[i].direction * s[i].value < w->direction * w->value))
             w = &s[i];
     if (w) {
-        out_text(&text, w->slice, strlen(w->slice), 13);
+        out_text(&text, w->slice, strlen(w->slice), (size_t)widths->slice - 8);
         out_char(&text, ' ');
         if (!strcmp(w->ci_method, "wilson") && w->scored < MEASURE_SMALL)
             out_printf(&text, "%llu/%llu", (unsigned long long)w->hits, (unsigned long long)w->scored);
@@ -93,18 +114,18 @@ static void worst_slice(struct out *o, const struct eval_score *s, size_t n, con
         else
             measure_value(&text, w->unit, w->value, w->scored);
     }
-    out_printf(o, " %-21s", w ? out_cstr(&text) : "-");
+    out_printf(o, " %-*s", widths->slice, w ? out_cstr(&text) : "-");
     out_fini(&text);
 }
 
-static void name(const struct subject *s, struct out *o, const struct version *v)
+static void name(const struct subject *s, struct out *o, const struct version *v, const struct widths *w)
 {
     struct tags t = {.v = v};
     struct out safe = {0};
     if (tag_each(s->store, tag, &t))
         out_reset(&t.text);
-    out_text(&safe, t.text.n ? t.text.p : "-", t.text.n ? t.text.n : 1, 12);
-    out_printf(o, "v%-6u %-12s", v->number, out_cstr(&safe));
+    out_text(&safe, t.text.n ? t.text.p : "-", t.text.n ? t.text.n : 1, (size_t)w->tags);
+    out_printf(o, "v%-6u %-*s", v->number, w->tags, out_cstr(&safe));
     out_fini(&t.text);
     out_fini(&safe);
 }
@@ -125,13 +146,15 @@ static int line(const struct subject *s, struct out *o, const struct version *v,
     int err = results_of(s, v, set, &r);
     if (err)
         return err;
-    name(s, o, v);
+    const struct widths *w = set->cost ? &priced : &plain;
+    name(s, o, v, w);
     if (r->problem)
         why(o, r->problem);
     else if (!(err = eval_scores(r, s->arena, &scores, &n)) && n && !strcmp(scores[0].cohort, "core")) {
         headline(o, &scores[0]);
-        worst_slice(o, scores, n, &scores[0]);
-        cohort(o, scores, n, "must-pass");
+        cost(o, scores, n, w);
+        worst_slice(o, scores, n, &scores[0], w);
+        cohort(o, scores, n, "must-pass", w->cohort);
         if (*metric && strcmp(*metric, scores[0].metric) != 0)
             out_printf(o, " (%s)", scores[0].metric);
         else
@@ -178,8 +201,11 @@ static int render(const struct subject *s, struct out *o)
     if (!err && l.n) {
         struct out title = {0};
         out_printf(&title, "%.12s [95 %%]", metric ? metric : "score");
-        out_printf(o, "\n%-7s %-12s %-22s %-21s %10s\n", "version", "tags", out_cstr(&title), "worst slice",
-                   "must-pass");
+        const struct widths *w = set->cost ? &priced : &plain;
+        out_printf(o, "\n%-7s %-*s %-22s", "version", w->tags, "tags", out_cstr(&title));
+        if (w->cost)
+            out_printf(o, " %*s", w->cost, "cost/1000");
+        out_printf(o, " %-*s %*s\n", w->slice, "worst slice", w->cohort, "must-pass");
         out_write(o, lines.p, lines.n);
         out_fini(&title);
     }
@@ -193,9 +219,9 @@ static int render(const struct subject *s, struct out *o)
 
 const struct report report_eval_summary = {
     .name = "summary.txt",
-    .version = 1,
+    .version = 2,
     .inputs = INPUT_HISTORY | INPUT_SET | INPUT_IMPORTS,
     .slow = 1,
-    .doc = "one line a version, newest first: headline metric, worst slice, must-pass rows",
+    .doc = "one line a version, newest first: headline metric, cost, worst slice, must-pass rows",
     .render = render,
 };

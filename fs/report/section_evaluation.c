@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fs/report/gates.h"
 #include "fs/report/measure.h"
+#include "fs/report/money.h"
 #include "fs/report/preview.h"
 #include <math.h>
 #include <stdio.h>
@@ -110,8 +111,9 @@ static void metrics(const struct page *g)
         out_printf(g->o, "  %-12s %8s %8s  change [95 %% interval]\n", "", g->a, g->b);
     for (size_t i = 0; i < g->c->nchanges; i++)
         if (!g->c->changes[i].slice[0] && !strcmp(g->c->changes[i].cohort, "core") &&
-            !isnan(g->c->changes[i].delta))
+            strncmp(g->c->changes[i].metric, "cost_per_", 9) != 0 && !isnan(g->c->changes[i].delta))
             metric_line(g, &g->c->changes[i]); /* without a value: needs probabilities, and there are none */
+    money_lines(g);
 }
 
 /* ---- ROWS THAT FLIPPED ---- */
@@ -276,35 +278,53 @@ static const char *label_name(const struct eval_result *r, int32_t i)
     return i >= 0 && (size_t)i < r->nlabels ? r->labels[i] : "-";
 }
 
+static void worst_head(const struct page *g)
+{
+    int known = !isnan(g->p->a->cells[g->c->flips[0]].p_label), cost = g->p->set->cost != NULL;
+    struct out says = {0};
+    out_printf(&says, "%s says", g->b);
+    out_printf(g->o, "%-*slabel  %s", cost ? 47 : 57, "WORST BROKEN ROWS", known ? "its probability" : "   ");
+    if (!known)
+        out_printf(g->o, "%-*s", cost ? 13 : 0, out_cstr(&says));
+    out_printf(g->o, "%s\n", cost ? " extra cost" : "");
+    out_fini(&says);
+}
+
+static void worst_row(const struct page *g, uint32_t at)
+{
+    const struct row *r = g->p->set->rows[at];
+    const struct eval_cell *x = &g->p->a->cells[at], *y = &g->p->b->cells[at];
+    const struct cost *cost = g->p->set->cost;
+    struct out text = {0}, p = {0}, label = {0};
+    preview_row(r, &text, cost ? 28 : 38);
+    row_label_text(r->label, &label);
+    const char *name = page_safe(g, out_cstr(&label), 9);
+    if (!isnan(x->p_label) || !isnan(y->p_label)) {
+        probability(&p, x->p_label);
+        out_str(&p, " -> ");
+        probability(&p, y->p_label);
+    } else {
+        out_printf(&p, "-> %s", page_safe(g, y->state == 2 ? "error" : label_name(g->p->b, y->pred), 10));
+    }
+    if (cost) {
+        out_printf(&p, "%*s", p.n < 14 ? (int)(14 - p.n) : 1, "");
+        money_row(&p, y->cost - x->cost, page_safe(g, cost->unit, 4));
+    }
+    out_printf(g->o, "  %-14s %-*s  %-9s %s\n", page_safe(g, r->id, 14), cost ? 28 : 38, out_cstr(&text),
+               name, out_cstr(&p));
+    out_fini(&text);
+    out_fini(&p);
+    out_fini(&label);
+}
+
 static void worst(const struct page *g)
 {
     const struct eval_compare *c = g->c;
     if (!c->nbroken)
         return;
-    if (isnan(g->p->a->cells[c->flips[0]].p_label))
-        out_printf(g->o, "%-57slabel     %s says\n", "WORST BROKEN ROWS", g->b);
-    else
-        out_printf(g->o, "%-57slabel  its probability\n", "WORST BROKEN ROWS");
-    for (size_t i = 0; i < c->nbroken && i < MAX_WORST; i++) {
-        const struct row *r = g->p->set->rows[c->flips[i]];
-        const struct eval_cell *x = &g->p->a->cells[c->flips[i]], *y = &g->p->b->cells[c->flips[i]];
-        struct out text = {0}, p = {0}, label = {0};
-        preview_row(r, &text, 38);
-        row_label_text(r->label, &label);
-        const char *name = page_safe(g, out_cstr(&label), 9);
-        if (!isnan(x->p_label) || !isnan(y->p_label)) {
-            probability(&p, x->p_label);
-            out_str(&p, " -> ");
-            probability(&p, y->p_label);
-        } else {
-            out_printf(&p, "-> %s", page_safe(g, y->state == 2 ? "error" : label_name(g->p->b, y->pred), 10));
-        }
-        out_printf(g->o, "  %-14s %-38s  %-9s %s\n", page_safe(g, r->id, 14), out_cstr(&text), name,
-                   out_cstr(&p));
-        out_fini(&text);
-        out_fini(&p);
-        out_fini(&label);
-    }
+    worst_head(g);
+    for (size_t i = 0; i < c->nbroken && i < MAX_WORST; i++)
+        worst_row(g, c->flips[i]);
     if (c->nbroken > MAX_WORST)
         out_printf(g->o, "  %zu more in flips.csv\n", c->nbroken - MAX_WORST);
 }
@@ -372,6 +392,8 @@ int section_evaluation(const struct subject *s, struct out *o, struct verdict *v
         gates_rows(&g, v);
     if (!none)
         gates_headline(&g, v);
+    if (!none)
+        money_gate(&g, v);
     results_of_pair_fini(&p);
     return 0;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The texts a reviewer reads, against tests/golden/eval. MODELFS_GOLDEN=write rewrites them: look at the
  * diff. */
-#include "fs/report/section.h"
-#include "tests/unit/evals.h"
+#include "tests/unit/pages.h"
 
 static char *path_of(const char *series, const char *rest)
 {
@@ -16,71 +15,6 @@ static void needs_engines(void)
     const char *fp;
     ck_ok(runner_fingerprint(SPEC_ONNX, &fp));
     ck_ok(runner_fingerprint(SPEC_XGBOOST, &fp));
-}
-
-static void golden(const char *name, const struct out *o)
-{
-    char path[256];
-    const char *how = getenv("MODELFS_GOLDEN");
-    snprintf(path, sizeof path, "tests/golden/eval/%s", name);
-    if (how && !strcmp(how, "write")) {
-        unit_write_file(path, o->p, o->n);
-        return;
-    }
-    size_t n;
-    char *want = unit_read_file(path, &n);
-    ck_assert_msg(n == o->n && !memcmp(want, o->p, n), "%s is now\n%.*s", name, (int)o->n, o->p);
-    free(want);
-}
-
-/* No line of a page is longer than 80 columns. */
-static void narrow(const struct out *o)
-{
-    for (size_t i = 0, from = 0; i < o->n; i++)
-        if (o->p[i] == '\n') {
-            ck_assert_msg(i - from <= 80, "%.*s", (int)(i - from), o->p + from);
-            from = i + 1;
-        }
-}
-
-static void render(struct evals *e, const struct report *r, uint32_t va, uint32_t vb, const char *name)
-{
-    struct arena a = {0};
-    struct out o = {0};
-    struct subject s = {.store = e->store, .eval = e->eval, .arena = &a};
-    if (va)
-        ck_ok(version_by_number(e->store, va, &s.a));
-    if (vb)
-        ck_ok(version_by_number(e->store, vb, &s.b));
-    ck_ok(r->render(&s, &o));
-    golden(name, &o);
-    version_unref(s.a);
-    version_unref(s.b);
-    arena_fini(&a);
-    out_fini(&o);
-}
-
-static struct verdict section(struct evals *e, uint32_t va, uint32_t vb, const char *name)
-{
-    struct arena a = {0};
-    struct out o = {0}, all = {0};
-    struct verdict v = {0};
-    struct subject s = {.store = e->store, .eval = e->eval, .arena = &a};
-    ck_ok(version_by_number(e->store, va, &s.a));
-    ck_ok(version_by_number(e->store, vb, &s.b));
-    ck_ok(section_evaluation(&s, &o, &v));
-    narrow(&o);
-    ck_assert_uint_le(strlen(v.because), 71);
-    out_printf(&all, "because  %s\n%u pass, %u fail, %u undecided\n\n", v.because, v.pass, v.fail,
-               v.undecided);
-    out_write(&all, o.p, o.n);
-    golden(name, &all);
-    version_unref(s.a);
-    version_unref(s.b);
-    arena_fini(&a);
-    out_fini(&o);
-    out_fini(&all);
-    return v;
 }
 
 START_TEST(a_series)
@@ -198,7 +132,7 @@ START_TEST(status_names_what_is_there)
     ck_ok(version_latest(e.store, &v));
     eval_result_free(evals_result(&e, v, NULL));
     ck_ok(report_eval_status.render(&s, &o));
-    narrow(&o);
+    pages_narrow(&o);
     ck_assert_ptr_nonnull(strstr(out_cstr(&o), "\nonnx      onnxruntime "));
     ck_assert_ptr_nonnull(strstr(out_cstr(&o), "\nxgboost   xgboost "));
     ck_assert_ptr_nonnull(strstr(out_cstr(&o), "\nrunning   nothing\n"));

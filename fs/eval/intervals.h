@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The interval of one score, and a memory of those computed: the bootstrap of data that did not change is not
+ * repeated. Any thread may call.
+ *
+ *   right or wrong, no weights, no groups      Wilson
+ *   all else, up to INTERVALS_ROWS rows        percentile bootstrap, 2000 replicates
+ *   beyond, mean of per-row numbers            normal: the mean's standard error
+ *   beyond, all else                           normal around the value, standard error of 200 replicates
+ */
+#pragma once
+#include "fs/eval/metric.h"
+
+#define INTERVALS_ROWS 2000
+
+struct intervals;
+struct intervals *intervals_new(void); /* NULL: out of memory */
+void intervals_free(struct intervals *v);
+
+/* group: (r->n) numbers below n_groups, or NULL. *ret_method "" and NaN limits: too few rows for any. */
+int intervals_of(struct intervals *v, const struct metric *m, const struct metric_rows *r,
+                 const uint32_t *group, size_t n_groups, struct stats_interval *ret, const char **ret_method);
