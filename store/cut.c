@@ -22,7 +22,7 @@ static void gear_init(void)
 
 uint64_t cut_tensor(enum dtype t, uint64_t left)
 {
-    uint64_t most = (uint64_t)CUT_ELEMENTS * dtype_size(t);
+    uint64_t most = (uint64_t)CUT_ELEMENTS * (dtype_size(t) ? dtype_size(t) : 1);
     return left < most ? left : most;
 }
 

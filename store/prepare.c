@@ -84,7 +84,7 @@ static int holds_together(const struct layout *l, uint64_t size)
 
 static int make_opaque(struct layout *l, struct arena *a, uint64_t size, const char *problem)
 {
-    *l = (struct layout){.format = l->format, .problem = problem};
+    *l = (struct layout){.problem = problem};
     if (size == 0)
         return 0;
     if (!(l->segments = arena_alloc(a, sizeof *l->segments)))
@@ -122,7 +122,7 @@ static int views(struct ingest *g, const struct input *in, const struct layout *
     uint64_t budget = in->size * 2 + (64 << 20);
     for (size_t i = 0; i < l->ntensors; i++) {
         const struct tensor *t = &l->tensors[i], *u;
-        if (!(t->flags & TENSOR_VIEW) || dtype_size(t->dtype) == 0)
+        if (!(t->flags & TENSOR_VIEW))
             continue;
         uint64_t cost = t->len + 4096;
         if (cost > budget)

@@ -36,7 +36,8 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct tensor *)a)->name, ((const struct tensor *)b)->name);
 }
 
-/* Marks who is a segment and counts the segments, or (with segments) writes them down. */
+/* Marks who is a segment (bytes of its own, of a type that is known) and counts the segments, or (with
+ * segments) writes them down. */
 static size_t cut(struct tensor *t, size_t n, uint64_t size, struct segment *s)
 {
     uint64_t pos = 0;
@@ -44,7 +45,7 @@ static size_t cut(struct tensor *t, size_t n, uint64_t size, struct segment *s)
     for (size_t i = 0; i < n; i++) {
         if (t[i].flags & (TENSOR_STRIDED | TENSOR_EXTERNAL | TENSOR_INLINE))
             continue;
-        if (t[i].len == 0 || t[i].off < pos) {
+        if (t[i].len == 0 || t[i].off < pos || dtype_size(t[i].dtype) == 0) {
             t[i].flags |= TENSOR_VIEW;
             continue;
         }
