@@ -175,6 +175,21 @@ static int serve(struct running *run)
     return err;
 }
 
+/*
+ * libfuse sees by its descriptor that the mount is gone already, but not while another namespace has a copy
+ * of it. Then it is given one that is at its end: what is at mnt by now may be another's.
+ */
+static void unmount(struct running *run)
+{
+    int end[2];
+    if (run->dev && !mount_stands(run->dev) && pipe2(end, O_CLOEXEC) == 0) {
+        dup2(end[1], fuse_session_fd(run->fs->session));
+        close(end[0]);
+        close(end[1]);
+    }
+    fuse_session_unmount(run->fs->session);
+}
+
 int mount_run(struct repo *r, const char *mnt, const struct mount_options *opt, int (*ready)(void *ctx),
               void *ctx)
 {
@@ -207,8 +222,7 @@ int mount_run(struct repo *r, const char *mnt, const struct mount_options *opt, 
             err = serve(&run);
         fuse_notify_close(&fs);
         fuse_read_cancel(&fs);
-        if (!run.dev || mount_stands(run.dev)) /* at mnt there may be another's by now */
-            fuse_session_unmount(fs.session);
+        unmount(&run);
     }
     if (fs.session)
         fuse_session_destroy(fs.session);
