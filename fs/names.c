@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the <…> of the map stand for: versions, tags, pairs, files, tensors. */
+/* What the <…> of the map stand for: versions, tags, pairs, files, tensors, examples. */
+#include "fs/eval/eval.h"
 #include "fs/node.h"
 #include "fs/tensors.h"
 #include <errno.h>
@@ -293,3 +294,60 @@ static int each_tensor_dir(const struct place *dir, int (*each)(void *ctx, const
 
 const struct names names_tensor = {find_tensor, each_tensor};
 const struct names names_tensor_dir = {find_tensor_dir, each_tensor_dir};
+
+/* ---- examples ---- */
+
+/* An id that had to be escaped is found by trying them all. */
+static int find_escaped(const struct eval_set *set, const char *name, size_t *ret)
+{
+    struct out o = {0};
+    int r = -ENOENT;
+    for (size_t i = 0; r < 0 && i < set->nrows; i++) {
+        out_reset(&o);
+        tree_component(&o, set->rows[i]->id);
+        if (strcmp(out_cstr(&o), name) == 0) {
+            *ret = i;
+            r = 0;
+        }
+    }
+    out_fini(&o);
+    return r;
+}
+
+static int find_example(const struct place *dir, const char *name, struct place *ret)
+{
+    const struct eval_set *set;
+    size_t n = strlen(name), i;
+    if (n <= 4 || strcmp(name + n - 4, ".csv") != 0)
+        return -ENOENT;
+    char *id = strndup(name, n - 4);
+    int r = id ? eval_view(repo_eval(dir->repo), &set) : -ENOMEM;
+    if (r == 0) {
+        r = strpbrk(id, "%~") ? find_escaped(set, id, &i) : eval_view_find(set, id, &i);
+        if (r == 0 && !(ret->name = strdup(set->rows[i]->id)))
+            r = -ENOMEM;
+        eval_view_unref(set);
+    }
+    free(id);
+    return r;
+}
+
+static int each_example(const struct place *dir, int (*each)(void *ctx, const char *name), void *ctx)
+{
+    const struct eval_set *set;
+    struct out o = {0};
+    int r = eval_view(repo_eval(dir->repo), &set);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; r == 0 && i < set->nrows; i++) {
+        out_reset(&o);
+        tree_component(&o, set->rows[i]->id);
+        out_str(&o, ".csv");
+        r = out_error(&o) ? out_error(&o) : each(ctx, out_cstr(&o));
+    }
+    out_fini(&o);
+    eval_view_unref(set);
+    return r;
+}
+
+const struct names names_example = {find_example, each_example};

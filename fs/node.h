@@ -22,7 +22,7 @@ struct names {
     int (*each)(const struct place *dir, int (*each)(void *ctx, const char *name), void *ctx);
 };
 extern const struct names names_version, names_latest, names_tag, names_pair, names_alias;
-extern const struct names names_file, names_tensor, names_tensor_dir;
+extern const struct names names_file, names_tensor, names_tensor_dir, names_example;
 
 enum { NODE_MAX = 128 };
 const struct node *tree_table(size_t *ret_n);         /* its rows, in order; at most NODE_MAX */

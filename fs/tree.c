@@ -59,6 +59,11 @@ static const struct node table[] = {
      .doc = "what each answer costs; write it as a whole"},
     {"/eval/traffic.csv", .config = "traffic.csv", .write = WRITE_WHOLE,
      .doc = "how often each slice comes in traffic; write it as a whole"},
+    {"/eval/examples", .doc = "each example over all versions"},
+    {"/eval/examples/<id>.csv", .names = &names_example, .report = &report_eval_example},
+    {"/eval/versions", .doc = "what each version answers"},
+    {"/eval/versions/<version>", .names = &names_version, .doc = "what a version answers"},
+    {"/eval/versions/<version>/predictions.csv", .report = &report_eval_predictions},
 };
 
 enum { ROWS = sizeof table / sizeof *table };

@@ -172,6 +172,10 @@ void eval_view_text(const struct eval_set *v, size_t i, struct out *o)
 {
     view_text(v, i, o);
 }
+int eval_view_find(const struct eval_set *v, const char *id, size_t *ret)
+{
+    return view_index(v, id, ret);
+}
 int eval_view_unlabelled(const struct eval_set *v, size_t i, struct out *o)
 {
     return view_unlabelled(v, i, o);

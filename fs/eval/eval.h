@@ -64,6 +64,7 @@ int eval_view(struct eval *e, const struct eval_set **ret);
 void eval_view_unref(const struct eval_set *v);
 /* Row i as stored, on one line without a newline; the i-th that waits for a label: -ENOENT past the last. */
 void eval_view_text(const struct eval_set *v, size_t i, struct out *o);
+int eval_view_find(const struct eval_set *v, const char *id, size_t *ret); /* its index; -ENOENT */
 int eval_view_unlabelled(const struct eval_set *v, size_t i, struct out *o);
 
 /* ---- results of one version ---- */

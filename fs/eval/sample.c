@@ -38,29 +38,40 @@ static int cmp_members(const void *a, const void *b)
     return d ? d : (x->row > y->row) - (x->row < y->row);
 }
 
+static size_t members_of(const struct eval_set *set, uint32_t at, struct member *m)
+{
+    const struct row *row = set->rows[at];
+    size_t n = 0, i;
+    json_t *v;
+    json_array_foreach(row->slices, i, v) m[n++] = (struct member){json_string_value(v), at};
+    for (i = 0; i < set->spec->nslices; i++)
+        if (where_holds(&set->spec->slices[i], row->input))
+            m[n++] = (struct member){set->spec->slices[i].name, at};
+    return n;
+}
+
 int sample_slices(const struct eval_set *set, const struct sample *of, struct arena *a, struct sample **ret,
                   size_t *ret_n)
 {
-    size_t total = 0, n = 0, k = 0, i;
-    json_t *v;
-    for (i = 0; i < of->n; i++)
-        total += json_array_size(set->rows[of->at[i]]->slices);
+    size_t total = 0, n = 0, k = 0, rows = 0;
+    for (size_t i = 0; i < of->n; i++)
+        total += json_array_size(set->rows[of->at[i]]->slices) + set->spec->nslices;
     struct member *m = arena_array(a, total + 1, sizeof *m);
     uint32_t *at = arena_array(a, total + 1, sizeof *at);
     struct sample *slices = arena_array(a, total + 1, sizeof *slices);
     if (!m || !at || !slices)
         return no_memory();
-    for (size_t r = 0; r < of->n; r++)
-        json_array_foreach(set->rows[of->at[r]]->slices, i, v) m[n++] =
-            (struct member){json_string_value(v), of->at[r]};
+    for (size_t i = 0; i < of->n; i++)
+        n += members_of(set, of->at[i], m + n);
     qsort(m, n, sizeof *m, cmp_members);
-    for (i = 0; i < n; i++) {
-        at[i] = m[i].row;
-        if (i == 0 || strcmp(m[i].slice, m[i - 1].slice) != 0)
-            slices[k++] = (struct sample){.name = m[i].slice, .at = at + i};
-        else if (m[i].row == m[i - 1].row) /* named twice in one row */
+    for (size_t i = 0; i < n; i++) {
+        int same = i && strcmp(m[i].slice, m[i - 1].slice) == 0;
+        if (same && m[i].row == m[i - 1].row) /* named twice in one row */
             continue;
-        slices[k - 1].n = (size_t)(at + i - slices[k - 1].at) + 1;
+        if (!same)
+            slices[k++] = (struct sample){.name = m[i].slice, .at = at + rows};
+        at[rows++] = m[i].row;
+        slices[k - 1].n++;
     }
     *ret = slices;
     *ret_n = k;

@@ -11,7 +11,7 @@ struct sample {
     size_t n;
 };
 int sample_cohort(const struct eval_set *set, enum row_cohort c, struct arena *a, struct sample *ret);
-/* The slices that rows of `of` are in, by name. */
+/* The slices that rows of `of` are in, by name: those a row says, and the spec's expressions that hold. */
 int sample_slices(const struct eval_set *set, const struct sample *of, struct arena *a, struct sample **ret,
                   size_t *ret_n);
 /* All rows of core (slice "") are weighed by traffic when the set knows its shares. */

@@ -195,6 +195,24 @@ static int check_metric(const struct spec *s, const char *at, const char *name)
     return 0;
 }
 
+static int parse_slices(const json_t *v, struct spec *s)
+{
+    const char **names = NULL;
+    size_t n = 0;
+    int err = texts(v, "slices", &names, &n);
+    if (!err && n && !(s->slices = arena_array(&s->arena, n, sizeof *s->slices)))
+        err = -ENOMEM;
+    for (size_t i = 0; !err && i < n; i++)
+        if ((err = where_parse(names[i], &s->arena, &s->slices[i])) == 0)
+            s->nslices++;
+        else if (err == -EINVAL) {
+            const char *said = arena_strdup(&s->arena, fail_text());
+            err = fail(-EBADMSG, "eval/spec.json: slices[%zu]: %.200s", i, said ? said : "");
+        }
+    free(names);
+    return err;
+}
+
 static int parse_rest(const json_t *o, struct spec *s)
 {
     const char *errors = NULL;
@@ -216,13 +234,14 @@ static int parse_rest(const json_t *o, struct spec *s)
     if (v && !(json_is_number(v) && json_number_value(v) > 0))
         return bad("volume_per_month", "must be a number above 0");
     s->volume_per_month = v ? json_number_value(v) : NAN;
-    return 0;
+    return parse_slices(json_object_get(o, "slices"), s);
 }
 
 static int parse(struct spec *s)
 {
-    static const char *const known[] = {"models",   "task",   "labels",       "decision",         "metrics",
-                                        "headline", "errors", "release_tags", "volume_per_month", NULL};
+    static const char *const known[] = {"models",   "task",   "labels", "decision",     "metrics",
+                                        "headline", "errors", "slices", "release_tags", "volume_per_month",
+                                        NULL};
     if (!json_is_object(s->json))
         return fail(-EBADMSG, "eval/spec.json: not an object");
     const char *task = NULL;
@@ -273,6 +292,7 @@ void spec_fini(struct spec *s)
     free(s->labels);
     free(s->metrics);
     free(s->release_tags);
+    arena_fini(&s->arena);
     json_decref(s->json);
     *s = (struct spec){0};
 }

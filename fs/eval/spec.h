@@ -9,9 +9,11 @@
  *     "labels": ["ok", "fraud"],            in the order of the output's columns
  *     "decision": "argmax" | { "threshold": 0.3 },   threshold: on the last label of two
  *     "metrics": ["accuracy", …], "headline": "accuracy", "errors": "wrong" | "exclude",
+ *     "slices": ["age>=65", "country=ES"],  beside those that rows name, see where.h
  *     "release_tags": ["prod"], "volume_per_month": 3000000 }
  */
 #pragma once
+#include "fs/eval/where.h"
 #include "store/base/canon.h"
 
 enum spec_task { SPEC_TASK_INFER, SPEC_CLASSIFICATION, SPEC_BINARY, SPEC_REGRESSION };
@@ -49,6 +51,9 @@ struct spec {
     size_t nmetrics;      /* 0: the task's own */
     const char *headline; /* NULL: the task's own */
     int errors_excluded;  /* "errors": 0 wrong, 1 exclude */
+    struct where *slices; /* (nslices) */
+    size_t nslices;
+    struct arena arena; /* of the slices */
     const char **release_tags;
     size_t nrelease_tags;
     double volume_per_month; /* NaN: not declared */

@@ -134,6 +134,26 @@ const struct row *view_find(const struct eval_set *set, const char *id)
     return found ? &(*found)->row : NULL;
 }
 
+/* Rows stand by their sequence number. */
+int view_index(const struct eval_set *set, const char *id, size_t *ret)
+{
+    const struct row *found = view_find(set, id);
+    size_t lo = 0, hi = set->nrows;
+    if (!found)
+        return -ENOENT;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (view_stamp(set, mid)->row < ((const struct set_row *)found)->stamp.row)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    if (lo == set->nrows || set->rows[lo] != found) /* it waits for a label */
+        return -ENOENT;
+    *ret = lo;
+    return 0;
+}
+
 void view_forget(struct set *s)
 {
     view_unref(s->view);

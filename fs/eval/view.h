@@ -10,6 +10,7 @@ void view_forget(struct set *s); /* with the set's lock: the next view is made a
 
 struct settings *view_settings(const struct eval_set *v);
 const struct row *view_find(const struct eval_set *v, const char *id); /* active or waiting; NULL */
+int view_index(const struct eval_set *v, const char *id, size_t *ret); /* of an active one; -ENOENT */
 const struct row_stamp *view_stamp(const struct eval_set *v, size_t i);
 /* The stored form of row i on one line, without a newline; of the i-th that waits for a label, -ENOENT past
  * the last. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "fs/report/answer.h"
 #include "fs/report/preview.h"
 #include "fs/report/results_of.h"
 #include <math.h>
@@ -8,29 +9,6 @@ static const char *const columns[] = {"id",     "kind",   "cohort",         "sli
                                       "pred_a", "pred_b", "p_label_a",      "p_label_b", "loss_a",
                                       "loss_b", "cost_a", "cost_b",         "dcost",     "weight",
                                       "value",  "reason", "source_version", "digest",    "preview"};
-
-static void prediction(struct out *o, const struct eval_result *r, const struct eval_cell *c)
-{
-    if (c->state == 2)
-        out_csv(o, "error");
-    else if (r->task == SPEC_REGRESSION)
-        out_csv_num(o, c->value);
-    else
-        out_csv(o, c->pred >= 0 && (size_t)c->pred < r->nlabels ? r->labels[c->pred] : "");
-}
-
-static void slices(struct out *o, const struct row *r)
-{
-    struct out text = {0};
-    size_t i;
-    json_t *v;
-    json_array_foreach(r->slices, i, v)
-    {
-        out_printf(&text, "%s%s", i ? ";" : "", json_string_value(v));
-    }
-    out_csv(o, out_cstr(&text));
-    out_fini(&text);
-}
 
 static void line(struct out *o, const struct results_of_pair *p, uint32_t row, const char *kind)
 {
@@ -43,11 +21,11 @@ static void line(struct out *o, const struct results_of_pair *p, uint32_t row, c
     out_csv(o, r->id);
     out_csv(o, kind);
     out_csv(o, row_cohort_name(r->cohort));
-    slices(o, r);
+    answer_slices_csv(o, p->set, r);
     row_label_text(r->label, &text);
     out_csv(o, out_cstr(&text));
-    prediction(o, p->a, a);
-    prediction(o, p->b, b);
+    answer_csv(o, p->a, a);
+    answer_csv(o, p->b, b);
     out_csv_num(o, a->p_label);
     out_csv_num(o, b->p_label);
     out_csv_num(o, a->loss);

@@ -32,6 +32,12 @@ grep -q 'on this eval set, not on traffic' $d/summary.txt
 [ "$(sed -n 2p $d/flips.csv | cut -d, -f1,14)" = t60,596 ] || die "not the dearest first: $(sed -n 2p $d/flips.csv)"
 grep -q '^v2,.*,cost_per_k,EUR,lower,55.*,bootstrap,' m/eval/results.csv || die "$(grep cost_per_k m/eval/results.csv)"
 
+[ "$(cut -d, -f1-3,6-8 m/eval/examples/t60.csv)" = "$(printf 'version,label,prediction,right,cost,mark\nv1,fraud,fraud,1,4,\nv2,fraud,ok,0,600,broke\n')" ] || die "$(cat m/eval/examples/t60.csv)"
+[ "$(ls m/eval/examples | wc -l)" = 60 ] && [ ! -e m/eval/examples/t61.csv ] && [ ! -e m/eval/examples/t60 ] || die "examples: $(ls m/eval/examples)"
+grep -q '^t60,ok,core,,fraud,,,0,600,' m/eval/versions/v2/predictions.csv || die "$(tail -n 1 m/eval/versions/v2/predictions.csv)"
+echo '{"id":".a%b","input":{"amount":1},"label":"ok","value":{"amount":1}}' >>m/eval/examples.jsonl
+grep -q '^v2,ok,,' "m/eval/examples/%2Ea%25b.csv" || die "an id that is no name: $(ls m/eval/examples | tail -n 1)"
+
 printf 'slice,share\namount>=300,0.1\namount<300,0.9\n' >m/eval/traffic.csv
 ! grep -q 'not on traffic' $d/summary.txt || die "traffic is not heard of"
 printf 'slice,share\na,2\n' >t

@@ -282,7 +282,9 @@ START_TEST(pages)
     struct evals e = evals_open("money");
     const struct version *a = opaque(&e, "one"), *b = opaque(&e, "two"), *c = opaque(&e, "three"),
                          *d = opaque(&e, "four");
-    evals_configure(&e, "spec.json", "{\"labels\":[\"ok\",\"fraud\"],\"volume_per_month\":3000000}");
+    evals_configure(&e, "spec.json",
+                    "{\"labels\":[\"ok\",\"fraud\"],\"volume_per_month\":3000000,"
+                    "\"slices\":[\"country=ES\",\"amount>=150\"]}");
     rows(&e, 200);
     predict(&e, a, 200, 1);
     predict(&e, b, 200, 2);
@@ -320,6 +322,7 @@ START_TEST(pages)
     render(&e, &report_diff_eval, 1, 2, "money_eval.csv");
     render(&e, &report_eval_results, 0, 0, "money_results.csv");
     render(&e, &report_eval_summary, 0, 0, "money_summary.txt");
+    render(&e, &report_eval_predictions, 1, 0, "money_predictions.csv");
     ck_assert_int_eq(eval_configure(e.eval, &evals_writer, "cost.csv", "truth,pred,fixed\nok,frued,1\n", 29),
                      -EINVAL);
     evals_configure(&e, "traffic.csv", "slice,share\ncountry=ES,0.2\ncountry=DE,0.8\n");

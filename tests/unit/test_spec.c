@@ -63,6 +63,8 @@ START_TEST(refusals)
         {"[]", "not an object"},
         {"{", "JSON"},
         {"{\"task\":\"ranking\"}", "task"},
+        {"{\"slices\":[\"a=1\",\"age\"]}", "slices[1]: slice \"age\": no comparison"},
+        {"{\"slices\":\"a=1\"}", "slices: must be a list"},
         {"{\"tsak\":\"binary\"}", "tsak: no such key"},
         {"{\"models\":{}}", "models"},
         {"{\"models\":[1]}", "models[0]"},
