@@ -111,7 +111,7 @@ demo)
     demo
     ;;
 check)
-    compile fuse3 check
+    compile fuse3 check git
     make -s -C "$root" check
     ;;
 lint)
