@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/base/fail.h"
+#include "store/version.h"
 #include "tools/args.h"
 #include "tools/client.h"
 #include "tools/command.h"
@@ -90,7 +91,9 @@ static int find_parents(struct client *c, const struct commit_args *a, struct di
 static int check_tag(struct client *c, const char *tag)
 {
     json_t *all;
-    int err = client_versions(c, tag, 0, &all);
+    int err = tag_valid(tag);
+    if (err == 0)
+        err = client_versions(c, tag, 0, &all);
     if (err < 0)
         return err == -ENOENT ? 0 : err;
     err = fail(-EEXIST, "tag %s is taken by %s", tag,

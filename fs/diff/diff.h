@@ -31,6 +31,7 @@ struct diff_tensor {
     uint64_t nan_new, inf_new; /* positions that are NaN, or Inf, in B and were not in A */
     uint64_t nonfinite_moved;  /* positions finite in one of the two only */
     int cast;                  /* 1: each value of B is A's, rounded to B's dtype */
+    int uncast;                /* 1: each value of A is B's, rounded to A's dtype, and not cast */
     uint64_t bytes_new;        /* in chunks that A does not have */
     const char *note;          /* "zero_base", "overlap_only", "not read: strided", … or NULL */
 };

@@ -156,6 +156,18 @@ static void integer_max(enum dtype type, const uint8_t *a, const uint8_t *b, siz
     }
 }
 
+/* Whether y is x rounded to the dtype. */
+static int rounds_to(const double *x, const double *y, size_t n, enum dtype to)
+{
+    double z[KERNEL_BLOCK];
+    int same = 1;
+    memcpy(z, x, n * sizeof *z);
+    kernel_round(to, z, n);
+    for (size_t i = 0; i < n && same; i++)
+        same = z[i] == y[i] || (isnan(z[i]) && isnan(y[i]));
+    return same;
+}
+
 /* n <= KERNEL_BLOCK elements at a and b, flat position `at` in B. */
 static void block(struct values *w, const uint8_t *a, const uint8_t *b, size_t n, uint64_t at,
                   struct tally *t)
@@ -196,13 +208,10 @@ static void block(struct values *w, const uint8_t *a, const uint8_t *b, size_t n
     }
     dtype_decode(ta, a, n, w->x);
     dtype_decode(tb, b, n, w->y);
-    if (ta != tb && ret->cast) {
-        double z[KERNEL_BLOCK];
-        memcpy(z, w->x, n * sizeof *z);
-        kernel_round(tb, z, n);
-        for (size_t i = 0; i < n && ret->cast; i++)
-            ret->cast = z[i] == w->y[i] || (isnan(z[i]) && isnan(w->y[i]));
-    }
+    if (ret->cast)
+        ret->cast = rounds_to(w->x, w->y, n, tb);
+    if (ret->uncast)
+        ret->uncast = rounds_to(w->y, w->x, n, ta);
     differ = take_nonfinite(w->x, w->y, n, t);
     kernel_compare(DTYPE_F64, w->x, w->y, n, &s);
     ret->n_val += s.n_val + differ;
@@ -269,7 +278,7 @@ int values_compare(struct values *w, const struct values_side *a, const struct v
     ret->n_cmp = ret->n_bits = ret->n_val = ret->max_at = 0;
     ret->l2_a = ret->l2_b = ret->l2_d = ret->rel_l2 = ret->cos = ret->max_abs = NAN;
     ret->nan_new = ret->inf_new = ret->nonfinite_moved = 0;
-    ret->cast = 0;
+    ret->cast = ret->uncast = 0;
     ret->note = why ? why : values_unreadable(tb);
     if (ret->note)
         return 0;
@@ -287,7 +296,7 @@ int values_compare(struct values *w, const struct values_side *a, const struct v
     *t = (struct tally){.ret = ret, .numbers = numbers};
     w->a = (struct window){.side = a, .size = dtype_size(ta->dtype), .bytes = w->a.bytes};
     w->b = (struct window){.side = b, .size = dtype_size(tb->dtype), .bytes = w->b.bytes};
-    ret->cast = numbers && ta->dtype != tb->dtype;
+    ret->cast = ret->uncast = numbers && ta->dtype != tb->dtype;
     ret->max_abs = ta->dtype == DTYPE_C64 || ta->dtype == DTYPE_C128 ? NAN : 0;
     if (ta->count != tb->count)
         ret->note = "overlap_only";
@@ -309,6 +318,7 @@ int values_compare(struct values *w, const struct values_side *a, const struct v
         }
     if (numbers)
         finish(t);
+    ret->uncast &= !ret->cast;
 out:
     free(t);
     return r;

@@ -243,7 +243,7 @@ static const struct spec_input *entry_for(const struct spec_model *m, const char
 
 static int absent(const struct feed_port *port, const char *field)
 {
-    return fail(-EINVAL, "input \"%s\": the row has no \"%s\"", port->name, field);
+    return fail(-EINVAL, "input \"%s\": the row has no \"%s\" (spec: models.inputs)", port->name, field);
 }
 
 /* Where the value is. It is only borrowed, its reference count left alone: threads share rows. */

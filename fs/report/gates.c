@@ -30,6 +30,8 @@ static void gate_must_pass(const struct page *g, struct verdict *v)
         if (r->cohort == ROW_MUST_PASS)
             out_printf(&o, "%s %s", named++ ? "," : "", page_safe(g, r->id, 16));
     }
+    if (m->broken > named)
+        out_printf(&o, " +%llu more", (unsigned long long)m->broken - named);
     verdict_add(v, VERDICT_FAIL, page_cstr(g, &o),
                 "rows that were fixed once must stay fixed; see flips.csv");
 }
@@ -64,7 +66,7 @@ static void say_undecided(const struct page *g, const struct eval_change *h, str
         uint64_t need =
             strcmp(h->test, "mcnemar") ? 0 : stats_rows_to_settle(h->pairs, h->broken, h->fixed, h->margin);
         if (need > h->pairs)
-            out_printf(&o, "; %llu more settle %.1f", (unsigned long long)(need - h->pairs), 100 * h->margin);
+            out_printf(&o, "; %llu such rows would decide", (unsigned long long)need);
     } else {
         out_printf(&o, "PASS, but %llu rows cannot exclude that %s is worse by %.3g", n,
                    page_safe(g, h->metric, 20), worst_case);

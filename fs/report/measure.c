@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fs/report/measure.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 int measure_is_share(const char *unit)
@@ -57,18 +58,36 @@ void measure_change(struct out *o, const struct eval_change *c, int digits)
     }
 }
 
-void measure_p(struct out *o, double p)
+/* Two significant digits, in at most `most` decimals. */
+static void put_p(struct out *o, double p, int most)
 {
     char text[32];
-    if (isnan(p))
-        return;
-    if (p < 0.0001) {
-        out_str(o, "<.0001");
-        return;
+    int decimals = p < 0.0001 ? 4 : p < 0.00095 ? 5 : p < 0.0095 ? 4 : p < 0.095 ? 3 : 2;
+    decimals = decimals < most ? decimals : most;
+    double least = decimals == 3 ? 0.001 : 0.0001;
+    snprintf(text, sizeof text, "%.*f", decimals, fmax(p, least));
+    out_printf(o, "%s%s", p < least ? "<" : "", text[0] == '0' ? text + 1 : text);
+}
+
+void measure_p(struct out *o, double p)
+{
+    if (!isnan(p))
+        put_p(o, p, 5);
+}
+
+void measure_p_pair(struct out *o, double p, double adjusted, size_t columns)
+{
+    struct out text = {0};
+    for (int most = 5; most >= 3; most--) {
+        out_reset(&text);
+        put_p(&text, p, most);
+        out_char(&text, '/');
+        put_p(&text, adjusted, most);
+        if (text.n <= columns)
+            break;
     }
-    int decimals = p < 0.00095 ? 5 : p < 0.0095 ? 4 : p < 0.095 ? 3 : 2;
-    snprintf(text, sizeof text, "%.*f", decimals, p);
-    out_str(o, text[0] == '0' ? text + 1 : text);
+    out_str(o, out_cstr(&text));
+    out_fini(&text);
 }
 
 void measure_flips(struct out *o, uint64_t broken, uint64_t fixed)

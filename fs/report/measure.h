@@ -13,6 +13,8 @@ void measure_value(struct out *o, const char *unit, double x, uint64_t rows);
 void measure_change(struct out *o, const struct eval_change *c, int digits);
 /* ".0016", ".21", "<.0001" */
 void measure_p(struct out *o, double p);
+/* "p/adjusted" in at most `columns` (11 or more), with fewer decimals if it must be. */
+void measure_p_pair(struct out *o, double p, double adjusted, size_t columns);
 /* "4 broken, 1 fixed" */
 void measure_flips(struct out *o, uint64_t broken, uint64_t fixed);
 /* Counts say more than a rate here: right or wrong, and few rows or too few flips for any test. */

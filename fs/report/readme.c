@@ -74,8 +74,8 @@ static int render(const struct subject *s, struct out *o)
                "what a reviewer reads first; the evidence is beside it");
     }
     put(o, "eval/summary.txt", "how well each version does, one line each");
-    put(o, "eval/examples.jsonl", "the evaluation set; append a row:");
-    out_str(o, "    echo '{\"input\":{\"x\":[1,2]},\"label\":\"a\"}' >> eval/examples.jsonl\n");
+    put(o, "eval/examples.jsonl", "the evaluation set; append a row such as");
+    out_str(o, "    echo '{\"input\":{\"FIELD\":VALUE},\"label\":\"LABEL\"}' >> eval/examples.jsonl\n");
     put(o, "store.txt", "what it all costs in bytes");
     version_unref(parent);
     version_unref(v);

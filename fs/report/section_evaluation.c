@@ -180,13 +180,10 @@ static void slice_line(const struct page *g, const struct eval_change *c)
             out_printf(&ab, "%.1f -> %.1f", 100 * c->a, 100 * c->b);
         else
             out_printf(&ab, "%.4g -> %.4g", c->a, c->b);
-        if (isnan(c->p)) {
+        if (isnan(c->p))
             out_str(&p, "too few");
-        } else {
-            measure_p(&p, c->p);
-            out_char(&p, '/');
-            measure_p(&p, c->p_adj);
-        }
+        else
+            measure_p_pair(&p, c->p, c->p_adj, 11);
     }
     out_printf(g->o, "  %-12s %-23s %5llu %-13s %-11s %s\n", page_safe(g, c->slice, 12),
                count ? flips(g, c) : change(g, c, 1), (unsigned long long)c->pairs, out_cstr(&ab),

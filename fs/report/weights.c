@@ -10,6 +10,7 @@
 
 #define LINES 12 /* changed blocks shown */
 #define NAMES 24 /* columns of a block's name */
+#define MORE  9  /* columns of ", 12 more" */
 
 #define MOVED (DIFF_MODIFIED | DIFF_DTYPE | DIFF_SHAPE)
 
@@ -96,17 +97,21 @@ struct line {
     int shown;
 };
 
-/* The one dtype that all changed tensors of the block were cast to, or NONE. */
-static enum dtype cast_to(const struct diff *d, const char *block)
+/* The one dtype that all changed tensors of the block (NULL: of all blocks) were cast to, or NONE; undone:
+ * the one that A is in, whose values are B's rounded to it. */
+static enum dtype cast_to(const struct diff *d, const char *block, int undone)
 {
     enum dtype to = DTYPE_NONE;
     for (size_t i = 0; i < d->ntensors; i++) {
         const struct diff_tensor *t = &d->tensors[i];
         if ((block && strcmp(t->block, block)) || !(t->status & ~(unsigned)DIFF_RENAMED))
             continue;
-        if (!t->cast || (to != DTYPE_NONE && to != t->b->dtype))
+        if (!(undone ? t->uncast : t->cast))
             return DTYPE_NONE;
-        to = t->b->dtype;
+        enum dtype this = undone ? t->a->dtype : t->b->dtype;
+        if (to != DTYPE_NONE && to != this)
+            return DTYPE_NONE;
+        to = this;
     }
     return to;
 }
@@ -121,7 +126,7 @@ static int has(const struct diff *d, const char *block, unsigned status)
 
 static void describe(const struct diff *d, const struct diff_block *b, struct out *o)
 {
-    enum dtype to = DTYPE_NONE;
+    enum dtype to = DTYPE_NONE, back = DTYPE_NONE;
     if (b->tensors == b->added) {
         out_str(o, "added");
         return;
@@ -130,10 +135,14 @@ static void describe(const struct diff *d, const struct diff_block *b, struct ou
         out_str(o, "removed");
         return;
     }
-    if (b->changed && !b->added && !b->deleted)
-        to = cast_to(d, b->name);
+    if (b->changed && !b->added && !b->deleted) {
+        to = cast_to(d, b->name, 0);
+        back = cast_to(d, b->name, 1);
+    }
     if (to != DTYPE_NONE) {
         out_printf(o, "cast to %s", dtype_name(to));
+    } else if (back != DTYPE_NONE) {
+        out_printf(o, "cast to %s undone", dtype_name(back));
     } else if (b->changed && b->rel_l2 == 0) { /* NaN, -0, or a part that only one version has */
         out_str(o,
                 has(d, b->name, DIFF_SHAPE) ? "resized, common part identical" : "no finite value changed");
@@ -161,7 +170,8 @@ static const char *layer_number(const char *name)
                                                                                                 : NULL;
 }
 
-/* The names of blocks first … last whose line is `text`, runs of layers as one: "embeddings, layers 0-3". */
+/* The names of blocks first … last whose line is `text`, runs of layers as one: "embeddings, layers 0-3". In
+ * at most max columns, with how many more there are. */
 static size_t put_names(struct out *o, const struct diff *d, const struct line *lines, size_t first,
                         size_t last, size_t max)
 {
@@ -184,8 +194,9 @@ static size_t put_names(struct out *o, const struct diff *d, const struct line *
             out_printf(&item, "%.*ss %s-%s", (int)(number - 1 - name), name, number,
                        d->blocks[run].name + (number - name));
         else
-            out_text(&item, name, strlen(name), NAMES);
-        if (!out_error(&item) && o->n - from + item.n + 2 > max) {
+            out_text(&item, name, strlen(name), first < last && max < NAMES + MORE ? NAMES - MORE : NAMES);
+        size_t need = item.n + (o->n > from ? 2 : 0) + (run < last ? MORE : 0);
+        if (!out_error(&item) && (hidden || o->n - from + need > max)) {
             hidden += run - i + 1;
         } else {
             out_str(o, o->n > from ? ", " : "");
@@ -309,17 +320,19 @@ static void looks_like(const struct diff *d, struct out *o)
     for (size_t i = 0; i < d->nblocks; i++)
         if (d->blocks[i].changed && d->blocks[i].rel_l2 > (most ? most->rel_l2 : 0))
             most = &d->blocks[i];
-    enum dtype to = moved ? cast_to(d, NULL) : DTYPE_NONE;
+    enum dtype to = moved ? cast_to(d, NULL, 0) : DTYPE_NONE, back = moved ? cast_to(d, NULL, 1) : DTYPE_NONE;
     out_str(o, "  looks like: ");
     if (moved == 0)
         out_str(o, "same weights");
     else if (to != DTYPE_NONE)
         out_printf(o, "precision cast to %s, nothing else", dtype_name(to));
+    else if (back != DTYPE_NONE)
+        out_printf(o, "precision cast to %s undone, nothing else", dtype_name(back));
     else if (in_head == moved && d->nblocks > 1)
         out_str(o, resized ? "another head, same body" : "head retrained, body frozen");
     else
         out_str(o, "general change");
-    if (most && moved && to == DTYPE_NONE && in_head != moved) {
+    if (most && moved && to == DTYPE_NONE && back == DTYPE_NONE && in_head != moved) {
         out_str(o, ", largest in ");
         out_text(o, most->name, strlen(most->name), 40);
     }

@@ -8,6 +8,8 @@ expect 0 commit r "$digits/v1-baseline" -m one --author amy --tag first
 grep -qE '^v1  sha256:[0-9a-f]{12}  3 files, [0-9]+ kB, [0-9]+ kB new \([0-9]+ kB stored\)$' out || die "not the promised line"
 expect 0 commit r "$digits/v1-baseline" -m "the same again"
 prints '0 B new (0 B stored), the same files as its parent'
+expect 1 commit r "$digits/v2-longer" -m two --tag first && says 'tag first is taken by v1' && says "tag $T/r first latest"
+expect 5 commit r "$digits/v2-longer" -m two --tag latest && says 'a name that the mount uses itself'
 expect 0 commit r "$digits/v2-longer" -m "$(printf 'two\nlines')" --parent first --json
 prints '"version":"v3"'
 expect 0 log r --json

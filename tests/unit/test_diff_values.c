@@ -254,9 +254,12 @@ START_TEST(casts_are_proved)
     ck_assert(d.rel_l2 > 1e-3 && d.rel_l2 < 2.5e-3); /* one rounding to 8 bits: about 0.2125 * 2^-7 */
     ck_ok(run(&b, &a, NULL, NULL, &d));              /* f32 is not bf16 rounded to f32 */
     ck_assert_int_eq(d.cast, 0);
+    ck_assert_int_eq(d.uncast, 1);
     b.bytes[2 * 1234] ^= 1; /* one value is another */
     ck_ok(run(&a, &b, NULL, NULL, &d));
     ck_assert_int_eq(d.cast, 0);
+    ck_ok(run(&b, &a, NULL, NULL, &d));
+    ck_assert_int_eq(d.uncast, 0);
     for (uint64_t i = 0; i < n; i++) { /* widened: exactly the same values */
         memset(a.bytes + 4 * i, 0, 2);
         memcpy(a.bytes + 4 * i + 2, b.bytes + 2 * i, 2);
