@@ -6,8 +6,10 @@
 #include "fs/eval/weights.h"
 #include "store/base/fail.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #if __has_include(<onnxruntime_c_api.h>)
 #include <dlfcn.h>
@@ -34,7 +36,48 @@ int runner_onnx_said(const char *name, int err, OrtStatus *s)
     return fail(err, "%s: ONNX Runtime: %s", name, text);
 }
 
-static void load(void)
+/* Debian 13's ONNX Runtime registers its operators twice and tells stderr so, in a thousand lines, when the
+ * first session is made. Hence one is made at once, of y = Identity(x), while stderr is nowhere; what goes
+ * wrong comes back as a status. */
+static OrtStatus *first_session(void)
+{
+    static const char model[] =
+        "\10\7:7\n\20\n\1x\22\1y\"\10Identity\22\1gZ\17\n\1x\22\n\n\10\10\1\22\4\n\2\10\1"
+        "b\17\n\1y\22\n\n\10\10\1\22\4\n\2\10\1B\4\n\0\20\r";
+    OrtSessionOptions *o = NULL;
+    OrtSession *session = NULL;
+    OrtStatus *status = ort.api->CreateSessionOptions(&o);
+    if (!status)
+        status = ort.api->SetIntraOpNumThreads(o, 1);
+    if (!status)
+        status = ort.api->CreateSessionFromArray(ort.env, model, sizeof model - 1, o, &session);
+    if (session)
+        ort.api->ReleaseSession(session);
+    if (o)
+        ort.api->ReleaseSessionOptions(o);
+    return status;
+}
+
+/* Returns what stderr_back takes. */
+static int stderr_away(void)
+{
+    int saved = fcntl(2, F_DUPFD_CLOEXEC, 3), null = saved < 0 ? -1 : open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (null >= 0) {
+        dup2(null, 2);
+        close(null);
+    }
+    return saved;
+}
+
+static void stderr_back(int saved)
+{
+    if (saved < 0)
+        return;
+    dup2(saved, 2);
+    close(saved);
+}
+
+static void load_quietly(void)
 {
     setenv("ORT_DISABLE_TELEMETRY", "1", 1); /* read by CreateEnv from 1.29 on */
     void *h = runner_dlopen("MODELFS_ONNXRUNTIME", "onnxruntime", "libonnxruntime.so.1");
@@ -51,6 +94,7 @@ static void load(void)
         return;
     }
     if (said("ONNX Runtime", -EIO, ort.api->CreateEnv(ORT_LOGGING_LEVEL_FATAL, "modelfs", &ort.env)) ||
+        said("ONNX Runtime", -EIO, first_session()) ||
         said("ONNX Runtime", -EIO, ort.api->GetAllocatorWithDefaultOptions(&ort.allocator)) ||
         said("ONNX Runtime", -EIO,
              ort.api->CreateCpuMemoryInfo(OrtDeviceAllocator, OrtMemTypeDefault, &ort.memory))) {
@@ -60,6 +104,13 @@ static void load(void)
     snprintf(ort.fingerprint, sizeof ort.fingerprint,
              "onnxruntime %s cpu opt=all threads=1 isa=%s batch=2..%d", base->GetVersionString(),
              runner_isa(), RUNNER_BATCH);
+}
+
+static void load(void)
+{
+    int saved = stderr_away();
+    load_quietly();
+    stderr_back(saved);
 }
 
 static int loaded(void)

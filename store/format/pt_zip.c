@@ -64,7 +64,11 @@ static long seek_input(voidpf opaque, voidpf stream, ZPOS64_T off, int origin)
     uint64_t from = origin == ZLIB_FILEFUNC_SEEK_SET   ? 0
                     : origin == ZLIB_FILEFUNC_SEEK_CUR ? z->at
                                                        : z->buffer.in->size;
-    return __builtin_add_overflow(from, (uint64_t)off, &z->at) || z->at > z->buffer.in->size ? -1 : 0;
+    uint64_t to;
+    if (__builtin_add_overflow(from, (uint64_t)off, &to) || to > z->buffer.in->size)
+        return -1; /* minizip 1.3 tries that where it finds no directory */
+    z->at = to;
+    return 0;
 }
 
 static int close_input(voidpf opaque, voidpf stream)

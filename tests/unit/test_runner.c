@@ -333,9 +333,14 @@ START_TEST(objectives)
     need(SPEC_XGBOOST);
     struct rows rows;
     rows_read("objectives", &rows);
+    const char *engine;
+    ck_assert_int_eq(runner_fingerprint(SPEC_XGBOOST, &engine), 0);
+    int newer = strncmp(engine, "xgboost 1.", 10) != 0;
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         char path[128];
         snprintf(path, sizeof path, D "objectives/%s.ubj", names[k]);
+        if (newer && !strcmp(names[k], "reg-gamma"))
+            continue; /* which XGBoost itself no longer reads from a file of 1.7 */
         struct runner *r = open_files(SPEC_XGBOOST, path, NULL, NULL);
         struct runner_answer a[MOST];
         ck_assert_msg(runner_predict(r, rows.input, rows.n, a) == 0, "%s", fail_text());
