@@ -43,6 +43,7 @@ $(B)/libtools.a $(B)/libmodelfs.a:
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$(B)/fs/eval/runner_python.o: fs/eval/runner_python.py
 $(B)/tests/unit/test_%: $(B)/tests/unit/test_%.o $(B)/tests/unit/unit.o $(B)/libtools.a $(B)/libmodelfs.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(CHECK_PKGS)) $(LDLIBS)
 

@@ -53,6 +53,8 @@ static const struct node table[] = {
     {"/eval/log.jsonl", .report = &report_eval_log},
     {"/eval/spec.json", .config = "spec.json", .write = WRITE_WHOLE,
      .doc = "what evaluating means here; write it as a whole"},
+    {"/eval/predict.py", .config = "predict.py", .write = WRITE_WHOLE,
+     .doc = "load(dir) and predict(model, inputs), for models no engine here runs; write it as a whole"},
     {"/eval/graph.onnx", .config = "graph.onnx", .write = WRITE_WHOLE,
      .doc = "the graph for weights that come without one; write it as a whole"},
     {"/eval/cost.csv", .config = "cost.csv", .write = WRITE_WHOLE,

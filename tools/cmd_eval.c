@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 struct tally {
-    int json;
+    int json, python;
     int done, skipped;
     int code; /* of the last failure */
 };
@@ -21,7 +21,7 @@ static void evaluate(struct client *c, const char *name, struct tally *t)
     char what[80];
     struct out line = {0};
     struct reply to = {.progress = progress_reply, .ctx = &bar};
-    struct request q = {.op = REQUEST_EVALUATE, .name = name};
+    struct request q = {.op = REQUEST_EVALUATE, .name = name, .flags = t->python ? REQUEST_PYTHON : 0};
     json_t *result = NULL;
     snprintf(what, sizeof what, "eval %s", name);
     progress_begin(&bar, what, PROGRESS_ROWS);
@@ -53,11 +53,14 @@ static void evaluate_all(struct client *c, const json_t *versions, struct tally 
 
 static int run(int argc, char **argv)
 {
-    static const struct option longs[] = {{"json", no_argument, NULL, 'j'}, ARGS_COMMON, ARGS_END};
+    static const struct option longs[] = {
+        {"json", no_argument, NULL, 'j'}, {"allow-python", no_argument, NULL, 'p'}, ARGS_COMMON, ARGS_END};
     struct args a = {argc, argv, ":", longs, 0, 0};
     struct tally t = {0};
-    while (args_next(&a) != -1)
-        t.json = 1;
+    for (int o; (o = args_next(&a)) != -1;) {
+        t.json |= o == 'j';
+        t.python |= o == 'p';
+    }
     struct client *c;
     char **op = args_open(&a, 1, -1, NULL, &c);
     if (!op)
@@ -80,4 +83,6 @@ static int run(int argc, char **argv)
 
 const struct command cmd_eval = {
     "eval", "REPO [VERSION...]", "compute the predictions that are missing, then print eval/summary.txt",
-    "  --json               a line of JSON for each version instead of the summary\n" ARGS_NO_WAIT, run};
+    "  --json               a line of JSON for each version instead of the summary\n"
+    "  --allow-python       eval/predict.py, which is code, may run\n" ARGS_NO_WAIT,
+    run};

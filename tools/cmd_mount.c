@@ -3,6 +3,7 @@
  * The daemon is forked before the database is opened; its parent waits until the mount answers, or until the
  * daemon has said why it does not, and ends with the exit code that the daemon sends it.
  */
+#include "fs/eval/runner.h"
 #include "fs/fuse.h"
 #include "store/base/fail.h"
 #include "store/store.h"
@@ -55,8 +56,9 @@ static int parse_size(const char *s, uint64_t *ret)
 /* The exit code; "a,b=c" is cut in place. */
 static int parse_options(char *list, struct daemon *d)
 {
-    enum { ALLOW_OTHER, CACHE, LENIENT };
+    enum { ALLOW_OTHER, ALLOW_PYTHON, CACHE, LENIENT };
     char *const names[] = {[ALLOW_OTHER] = (char *)(uintptr_t) "allow_other",
+                           [ALLOW_PYTHON] = (char *)(uintptr_t) "allow_python",
                            [CACHE] = (char *)(uintptr_t) "cache",
                            [LENIENT] = (char *)(uintptr_t) "lenient",
                            NULL};
@@ -68,6 +70,8 @@ static int parse_options(char *list, struct daemon *d)
         if (o != CACHE && (o < 0 || value))
             return say_usage("-o %s: no such option", here);
         d->opt.allow_other |= o == ALLOW_OTHER;
+        if (o == ALLOW_PYTHON)
+            runner_allow_python(RUNNER_EVERYWHERE, 1);
         d->opt.lenient |= o == LENIENT;
     }
     return SAY_DONE;
@@ -234,6 +238,7 @@ const struct command cmd_mount = {
     "mount", "REPO DIR [-f] [-o OPTION,...]", "show a repo as a directory tree",
     "  -f, --foreground     stay in the foreground, errors on stderr (else in REPO/mount.log)\n"
     "  -o allow_other       other users may look in (see user_allow_other in /etc/fuse.conf)\n"
+    "  -o allow_python      eval/predict.py, which is code, may run\n"
     "  -o cache=SIZE        memory for decoded data (256M)\n"
     "  -o lenient           a rejected line is no error to its writer\n"
     "  --replace-stale      first take away what a daemon that died left at DIR\n" ARGS_NO_WAIT,

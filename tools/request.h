@@ -63,7 +63,7 @@ enum request_op {
     REQUEST_USAGE,    /* result: one line of JSON */
     REQUEST_OP_MAX,
 };
-enum request_flag { REQUEST_FORCE = 1, REQUEST_LONG = 2, REQUEST_LINEAGE = 4 };
+enum request_flag { REQUEST_FORCE = 1, REQUEST_LONG = 2, REQUEST_LINEAGE = 4, REQUEST_PYTHON = 8 };
 
 struct request {
     enum request_op op;

@@ -111,7 +111,7 @@ demo)
     demo
     ;;
 check)
-    compile fuse3 check git
+    compile fuse3 check git python3
     make -s -C "$root" check
     ;;
 lint)

@@ -163,21 +163,23 @@ static int noted_signature(const json_t *about, struct arena *a, struct runner_s
     return 0;
 }
 
-static size_t first_width(const struct cells *x, const struct eval_set *set, int *ret_any)
+/* Numbers in the first answer that is no error. *ret_kind: its first byte, 0 when there is none. */
+static size_t first_width(const struct cells *x, const struct eval_set *set, int *ret_kind)
 {
-    *ret_any = 0;
+    *ret_kind = 0;
     for (size_t i = 0; i < set->nrows; i++) {
         size_t n;
         const uint8_t *p = answers_get(x->answers, &set->rows[i]->input_digest, &n);
         if (!p || p[0] == ANSWERS_ERROR)
             continue;
-        *ret_any = 1;
+        *ret_kind = p[0];
         return p[0] == ANSWERS_F32 ? (n - 1) / 4 : p[0] == ANSWERS_F64 ? (n - 1) / 8 : 0;
     }
     return 0;
 }
 
-static int plan_of(const struct cells *x, struct eval_result *r, size_t width, struct predict_plan *ret)
+static int plan_of(const struct cells *x, struct eval_result *r, size_t width, int kind,
+                   struct predict_plan *ret)
 {
     struct runner_signature sig;
     struct predict_seen seen = {0};
@@ -186,6 +188,8 @@ static int plan_of(const struct cells *x, struct eval_result *r, size_t width, s
         predict_see(&seen, r->set->rows[i]->label);
     int err = noted_signature(about, x->arena, &sig);
     json_decref(about);
+    if (kind == ANSWERS_TEXT) /* predict.py does not say so beforehand */
+        sig.output.dtype = DTYPE_NONE;
     return err ? err
                : predict_plan_make(r->set->spec, &sig, width, x->version_labels, x->nversion_labels, &seen,
                                    ret);
@@ -237,13 +241,13 @@ static int copy_labels(const struct cells *x, struct eval_result *r, const struc
 int cells_of_engine(const struct cells *x, struct eval_result *r)
 {
     struct predict_plan plan = {0};
-    int any, err = begin(x, r);
+    int kind, err = begin(x, r);
     if (err)
         return err;
-    size_t width = first_width(x, r->set, &any);
+    size_t width = first_width(x, r->set, &kind);
     r->task = r->set->spec->task;
-    if (any) {
-        err = plan_of(x, r, width, &plan);
+    if (kind) {
+        err = plan_of(x, r, width, kind, &plan);
         if (err == -EINVAL) {
             r->problem = arena_strdup(x->arena, fail_text());
             return r->problem ? 0 : no_memory();

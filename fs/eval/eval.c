@@ -75,7 +75,7 @@ static int taker_open(struct eval *e, struct settings *with, struct taker *t)
     if (err)
         return err == -ENOENT ? 0 : err;
     err = pick_make(e->store, v, with, &t->pick);
-    if (!err && t->pick->engine != SPEC_ENGINE_INFER &&
+    if (!err && t->pick->engine != SPEC_ENGINE_INFER && t->pick->engine != SPEC_PYTHON &&
         models_runner(e->models, t->pick, &t->slot, &t->runner))
         t->runner = NULL; /* its results will say why */
     version_unref(v);

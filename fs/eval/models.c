@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fs/eval/models.h"
+#include "fs/eval/checkout.h"
 #include "store/base/fail.h"
 #include <errno.h>
 #include <pthread.h>
@@ -16,6 +17,7 @@ struct models_slot {
     struct runner *runner;
     unsigned users;
     int opening;
+    char *dir;            /* python: a folder with the version's files */
     uint64_t bytes, used; /* used: when last */
     struct models_slot *next;
 };
@@ -43,6 +45,7 @@ int models_open(struct store *s, struct models **ret)
 static void close_one(struct models_slot *o)
 {
     runner_close(o->runner);
+    checkout_remove(o->dir);
     settings_unref(o->settings);
     free(o);
 }
@@ -132,8 +135,24 @@ static int gather(struct pick *p, struct runner_source *src, struct source *at)
     return 0;
 }
 
+/* predict.py and all of the version's files, as files. */
+static int open_python(struct models *m, struct pick *p, struct models_slot *o)
+{
+    struct runner_source src = {.name = "eval/predict.py",
+                                .model = p->settings->predict.p,
+                                .model_len = p->settings->predict.n,
+                                .spec = p->spec};
+    int err = checkout_make(m->store, p->manifest, &o->dir);
+    src.dir = o->dir;
+    for (size_t i = 0; i < p->manifest->nfiles; i++)
+        o->bytes += p->manifest->files[i].size;
+    return err ? err : runner_open(SPEC_PYTHON, &src, &o->runner);
+}
+
 static int open_runner(struct models *m, struct pick *p, struct models_slot *o)
 {
+    if (p->engine == SPEC_PYTHON)
+        return open_python(m, p, o);
     struct source at = {.store = m->store};
     struct runner_source src = {.name = p->model ? p->model->path : "eval/graph.onnx",
                                 .model = p->settings->graph.p,

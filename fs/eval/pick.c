@@ -11,7 +11,7 @@
 
 const char pick_ways_in[] =
     "ways in: a self-contained .onnx or an XGBoost model in the version; eval/graph.onnx for all versions; "
-    "predictions made elsewhere (modelfs predictions REPO V FILE)";
+    "eval/predict.py; predictions made elsewhere (modelfs predictions REPO V FILE)";
 
 static int problem(struct pick *p, const char *why)
 {
@@ -108,6 +108,10 @@ static int choose_without_spec(struct pick *p)
         p->engine = engine_of(p->model);
         return p->engine == SPEC_ONNX && pick_lacks_weights(p->model) ? choose_weights(p, NULL) : 0;
     }
+    if (p->settings->predict.n && !(weights && p->settings->graph.n)) {
+        p->engine = SPEC_PYTHON;
+        return 0;
+    }
     if (bad)
         return problem(p, arena_printf(&p->arena, "%s: %s", safe_path(p, bad->path), bad->problem));
     if (!weights)
@@ -133,7 +137,9 @@ static int choose_by(struct pick *p, const struct spec_model *m, const struct ma
         p->engine = weights ? SPEC_ONNX : engine_of(first);
     const char *path = safe_path(p, first->path);
     if (p->engine == SPEC_PYTHON)
-        return problem(p, arena_printf(&p->arena, "%s: no engine \"python\" here", path));
+        return p->settings->predict.n
+                   ? 0
+                   : problem(p, arena_printf(&p->arena, "%s: there is no eval/predict.py", path));
     if (p->engine == SPEC_ENGINE_INFER)
         return problem(p, arena_printf(&p->arena, "%s: %s", path,
                                        first->problem ? first->problem : "no engine knows it"));
@@ -191,6 +197,16 @@ static int digest_content(struct pick *p)
     if (!h)
         return err ? err : fail(-ENOMEM, "out of memory");
     hash_update(h, inference.b, sizeof inference.b);
+    if (p->engine == SPEC_PYTHON) { /* it may read any of the version's files */
+        hash_update(h, p->settings->predict_digest.b, sizeof(struct digest));
+        for (size_t i = 0; i < p->manifest->nfiles; i++) {
+            hash_update(h, p->manifest->files[i].path, strlen(p->manifest->files[i].path) + 1);
+            hash_update(h, p->manifest->files[i].sha256.b, sizeof(struct digest));
+        }
+        hash_final(h, &p->content);
+        hash_free(h);
+        return 0;
+    }
     hash_update(h, p->model ? p->model->sha256.b : p->settings->graph_digest.b, sizeof(struct digest));
     for (size_t i = 0; i < p->nweights; i++)
         hash_update(h, p->weights[i]->sha256.b, sizeof(struct digest));

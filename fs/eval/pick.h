@@ -7,6 +7,7 @@
  *   one .onnx or booster in the version    it is run; what a weight-free .onnx lacks is found by name in the
  *                                          version's .safetensors (all shards together) or its only .pt
  *   none, and there is eval/graph.onnx     that graph, with those weights
+ *   neither, and there is eval/predict.py  that, with all of the version's files
  */
 #pragma once
 #include "fs/eval/settings.h"
@@ -23,7 +24,7 @@ struct pick {
     enum spec_engine engine;              /* SPEC_ENGINE_INFER: none; see problem */
     const char *problem;                  /* one line */
     const struct spec_model *spec;        /* its entry; NULL: zero configuration */
-    const struct manifest_file *model;    /* NULL: eval/graph.onnx */
+    const struct manifest_file *model;    /* NULL: eval/graph.onnx or predict.py */
     const struct manifest_file **weights; /* (nweights) files whose tensors are bound by name */
     size_t nweights;
     struct digest content; /* of the files and of what of the spec reaches the engine */

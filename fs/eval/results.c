@@ -167,6 +167,7 @@ struct job {
     const struct eval_set *set;
     const char *fingerprint;
     const struct version *version;
+    size_t known; /* rows that had answers when this began */
     int (*progress)(void *ctx, uint64_t done, uint64_t all);
     void *ctx;
 };
@@ -201,7 +202,8 @@ static int note(const struct job *j, const struct runner_signature *s)
 }
 
 /* Runs and stores n rows, n <= CHUNK. */
-static int run_chunk(const struct job *j, struct runner *runner, const struct row *const *rows, size_t n)
+static int run_chunk(const struct job *j, struct runner *runner, const struct row *const *rows, size_t n,
+                     int *ret_refused)
 {
     const json_t *inputs[CHUNK] = {NULL};
     struct runner_answer answers[CHUNK];
@@ -210,8 +212,10 @@ static int run_chunk(const struct job *j, struct runner *runner, const struct ro
     for (size_t i = 0; i < n; i++)
         inputs[i] = rows[i]->input;
     int err = runner_predict(runner, inputs, n, answers);
-    if (err)
+    if (err) {
+        *ret_refused = err != -ENOMEM && err != -EINTR;
         return err;
+    }
     for (size_t i = 0; i < n; i++) {
         answers_format(&answers[i], &bytes[i]);
         p[i] = (struct stored_prediction){rows[i]->input_digest, bytes[i].p, bytes[i].n};
@@ -226,7 +230,7 @@ static int run_chunk(const struct job *j, struct runner *runner, const struct ro
     return err;
 }
 
-static int run_missing(const struct job *j, struct runner *runner)
+static int run_missing(const struct job *j, struct runner *runner, int *ret_refused)
 {
     const struct row *rows[CHUNK];
     size_t n, k = 0, all = j->set->nrows, known = all - missing(j);
@@ -238,7 +242,7 @@ static int run_missing(const struct job *j, struct runner *runner)
             continue;
         if (j->progress && j->progress(j->ctx, known, all))
             return fail(-EINTR, "stopped");
-        err = run_chunk(j, runner, rows, k);
+        err = run_chunk(j, runner, rows, k, ret_refused);
         known += k;
         work_done(j->results, k);
         k = 0;
@@ -248,7 +252,13 @@ static int run_missing(const struct job *j, struct runner *runner)
     return err;
 }
 
-/* *ret_refused: the engine does not take the model; fail_text() says why. */
+static int stop_asked(void *ctx)
+{
+    const struct job *j = ctx;
+    return j->progress(j->ctx, j->known, j->set->nrows);
+}
+
+/* *ret_refused: the engine does not take the model, or gave up on it; fail_text() says why. */
 static int compute_alone(struct job *j, int *ret_refused)
 {
     struct models_slot *slot;
@@ -256,16 +266,20 @@ static int compute_alone(struct job *j, int *ret_refused)
     size_t n = missing(j);
     if (!n)
         return 0;
+    j->known = j->set->nrows - n;
+    runner_set_stop(j->progress ? stop_asked : NULL, j);
     int err = models_runner(j->results->models, j->pick, &slot, &runner);
     if (err) {
-        *ret_refused = err != -ENOMEM;
+        runner_set_stop(NULL, NULL);
+        *ret_refused = err != -ENOMEM && err != -EINTR;
         return err;
     }
     work_begin(j->results, j->version, n);
     err = note(j, runner_signature(runner));
     if (!err)
-        err = run_missing(j, runner);
+        err = run_missing(j, runner, ret_refused);
     work_end(j->results);
+    runner_set_stop(NULL, NULL);
     models_release(j->results->models, slot);
     return err;
 }
@@ -340,6 +354,15 @@ static int version_labels(struct result *x, const struct pick *p, struct cells *
     return labels ? 0 : fail(-ENOMEM, "out of memory");
 }
 
+static int not_allowed(struct result *x, size_t waiting)
+{
+    char why[160];
+    runner_lack();
+    snprintf(why, sizeof why, "eval/predict.py may not run here: %zu of %zu rows wait for it", waiting,
+             x->r.set->nrows);
+    return problem(x, why, "allow it: modelfs eval REPO --allow-python, or mount with -o allow_python");
+}
+
 static int by_engine(struct results *r, struct job *j, enum eval_want want, struct result *x, struct cells *c)
 {
     int refused = 0, err = engine_run(j->pick, j->fingerprint, &x->r.run);
@@ -350,6 +373,9 @@ static int by_engine(struct results *r, struct job *j, enum eval_want want, stru
     x->r.model = j->pick->content;
     x->r.engine = spec_engine_name(j->pick->engine);
     x->r.fingerprint = j->fingerprint;
+    size_t waiting = missing(j);
+    if (want == EVAL_COMPUTE && waiting && j->pick->engine == SPEC_PYTHON && !runner_python_allowed())
+        return not_allowed(x, waiting);
     if (want == EVAL_COMPUTE && (err = compute(j, &refused)) && refused)
         return problem(x, fail_text(), fail_hint_text());
     c->answers = j->answers;

@@ -8,9 +8,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const struct runner_engine *const engines[] = {&runner_onnx, &runner_xgboost};
+static const struct runner_engine *const engines[] = {&runner_onnx, &runner_xgboost, &runner_python};
 
 static atomic_int lacking;
+
+void runner_lack(void)
+{
+    atomic_store(&lacking, 1);
+}
 
 int runner_lacking(void)
 {
@@ -74,8 +79,25 @@ int runner_fingerprint(enum spec_engine e, const char **ret)
     const struct runner_engine *engine = find(e);
     int err = engine ? engine->fingerprint(ret) : -ENOTSUP;
     if (err == -ENOTSUP)
-        atomic_store(&lacking, 1);
+        runner_lack();
     return err;
+}
+
+static _Thread_local struct {
+    int (*stop)(void *ctx);
+    void *ctx;
+} asked;
+
+void runner_set_stop(int (*stop)(void *ctx), void *ctx)
+{
+    asked.stop = stop;
+    asked.ctx = ctx;
+}
+
+int runner_stop_asked(void *unused)
+{
+    (void)unused;
+    return asked.stop && asked.stop(asked.ctx);
 }
 
 const char *runner_isa(void)

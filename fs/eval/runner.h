@@ -2,8 +2,9 @@
 /*
  * An engine in this process: a model from memory, rows in, numbers out.
  *
- * Engines are shared libraries found at run time (ONNX Runtime, XGBoost); without one everything else works
- * and opening says what is missing. Nothing is loaded before the first call: call it after the last fork.
+ * Engines are shared libraries found at run time (ONNX Runtime, XGBoost), or a Python process for
+ * eval/predict.py; without one everything else works and opening says what is missing. Nothing is loaded
+ * before the first call: call it after the last fork.
  *
  * Rows are run in batches of 2 to 32 (a single row is padded by repeating it): a batch of one takes other
  * kernels, and a prediction must not depend on which rows came along. A graph with a fixed batch size is run
@@ -36,6 +37,7 @@ struct runner_source {
                 size_t n); /* the tensor's n bytes, little-endian; -errno */
     void *ctx;
     const struct spec_model *spec; /* inputs and output of the spec's entry; NULL. Outlives the runner */
+    const char *dir;               /* python: a folder with the version's files, which outlives the runner */
 };
 
 struct runner_signature {
@@ -79,8 +81,22 @@ int runner_check(struct runner *r, const json_t *input);
  * optimisation, threads, instruction set, batch rule. Loads the engine. *ret lives for ever. */
 int runner_fingerprint(enum spec_engine e, const char **ret);
 
-/* 1: a model was to be opened, in this process, whose engine is not here. */
+/*
+ * eval/predict.py is code that came from somewhere: it runs only where somebody said that it may, either in
+ * all of this process from now on, or in the calling thread until it is taken back.
+ */
+enum runner_where { RUNNER_EVERYWHERE, RUNNER_HERE };
+void runner_allow_python(enum runner_where where, int yes);
+int runner_python_allowed(void);
+
+/* Whom this thread asks, while an engine that can be stopped is at work for it, whether to go on: non-zero
+ * ends it with -EINTR. NULL: nobody. */
+void runner_set_stop(int (*stop)(void *ctx), void *ctx);
+int runner_stop_asked(void *unused); /* what they say */
+
+/* 1: a model was to be opened, in this process, whose engine is not here, or may not run. */
 int runner_lacking(void);
+void runner_lack(void);
 
 /* ---- what an engine provides ---- */
 struct runner_engine {
@@ -95,7 +111,7 @@ struct runner { /* first member of each engine's own */
     const struct runner_engine *engine;
     struct runner_signature sig;
 };
-extern const struct runner_engine runner_onnx, runner_xgboost;
+extern const struct runner_engine runner_onnx, runner_xgboost, runner_python;
 const char *runner_isa(void); /* "avx512", "avx2", "x86-64", "aarch64", … */
 /* dlopen of $env alone when it is set; else of the first that loads: MODELFS_LIBDIR/so, deps/dir/lib/so in
  * one of the folders above the program (a build tree), so as the system finds it. */

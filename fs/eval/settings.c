@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define PREDICT_MAX (1u << 20)
+
 static int digests(struct settings *s)
 {
     int err = spec_scorer_digest(&s->spec, &s->scorer);
@@ -17,11 +19,13 @@ static int digests(struct settings *s)
     if (models)
         canon_format(models, &o);
     out_write(&o, s->graph_digest.b, sizeof s->graph_digest.b);
+    out_write(&o, s->predict_digest.b, sizeof s->predict_digest.b);
     if (!(err = out_error(&o)))
         hash_sha256(o.p, o.n, &s->inference);
     out_reset(&o);
     spec_format(&s->spec, &o);
     out_write(&o, s->graph_digest.b, sizeof s->graph_digest.b);
+    out_write(&o, s->predict_digest.b, sizeof s->predict_digest.b);
     out_write(&o, s->money.b, sizeof s->money.b);
     if (!err && !(err = out_error(&o)))
         hash_sha256(o.p, o.n, &s->all);
@@ -30,8 +34,8 @@ static int digests(struct settings *s)
 }
 
 /* The files, in the order of their names below. */
-enum { SPEC, GRAPH, COST, TRAFFIC, FILES };
-static const char *const names[FILES] = {"spec.json", "graph.onnx", "cost.csv", "traffic.csv"};
+enum { SPEC, GRAPH, PREDICT, COST, TRAFFIC, FILES };
+static const char *const names[FILES] = {"spec.json", "graph.onnx", "predict.py", "cost.csv", "traffic.csv"};
 
 /* Labels in the cost table are held against the spec when the table is written, not when the spec is: else
  * neither could be changed first. */
@@ -50,7 +54,7 @@ static int take_money(struct settings *s, const struct out *cost, const struct o
     return 0;
 }
 
-/* Takes the graph's bytes out of its file. written: which of them is new; -1: none. */
+/* Takes the bytes of graph and predict.py out of the files. written: which of them is new; -1: none. */
 static int make(struct out files[FILES], int written, struct settings **ret)
 {
     struct settings *s = calloc(1, sizeof *s);
@@ -62,9 +66,12 @@ static int make(struct out files[FILES], int written, struct settings **ret)
         err = take_money(s, &files[COST], &files[TRAFFIC], written == COST);
     if (!err) {
         s->graph = files[GRAPH];
-        files[GRAPH] = (struct out){0};
+        s->predict = files[PREDICT];
+        files[GRAPH] = files[PREDICT] = (struct out){0};
         if (s->graph.n)
             hash_sha256(s->graph.p, s->graph.n, &s->graph_digest);
+        if (s->predict.n)
+            hash_sha256(s->predict.p, s->predict.n, &s->predict_digest);
         err = digests(s);
     }
     if (err)
@@ -117,6 +124,19 @@ static int check_graph(const struct out *graph)
     return err;
 }
 
+/* It is not run to find out more: that may not be allowed here. */
+static int check_predict(const struct out *text)
+{
+    if (!text->n)
+        return 0;
+    json_t *v = memchr(text->p, 0, text->n) ? NULL : json_stringn(text->p, text->n);
+    int utf8 = v != NULL;
+    json_decref(v);
+    if (!utf8 || text->n > PREDICT_MAX)
+        return fail(-EBADMSG, "eval/predict.py: not UTF-8 text of at most %u MiB", PREDICT_MAX >> 20);
+    return 0;
+}
+
 int settings_try(struct store *s, const char *name, const void *p, size_t n, struct settings **ret)
 {
     struct out files[FILES] = {{0}};
@@ -130,7 +150,7 @@ int settings_try(struct store *s, const char *name, const void *p, size_t n, str
     if (!err)
         err = stored(s, at, files);
     if (!err) {
-        err = at == GRAPH ? check_graph(&files[at]) : 0;
+        err = at == GRAPH ? check_graph(&files[at]) : at == PREDICT ? check_predict(&files[at]) : 0;
         if (!err)
             err = make(files, at, ret);
         if (err == -EBADMSG)
@@ -154,5 +174,6 @@ void settings_unref(struct settings *s)
     cost_fini(&s->cost);
     cost_traffic_fini(&s->traffic);
     out_fini(&s->graph);
+    out_fini(&s->predict);
     free(s);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The configuration in force: spec.json, graph.onnx, cost.csv and traffic.csv, read together. Immutable and
- * shared: views of the set and open models keep the one they were made with.
+ * The configuration in force: spec.json, graph.onnx, predict.py, cost.csv and traffic.csv, read together.
+ * Immutable and shared: views of the set and open models keep the one they were made with.
  */
 #pragma once
 #include "fs/eval/cost.h"
@@ -15,6 +15,8 @@ struct settings {
     struct digest all;       /* of everything here, formatting aside */
     struct out graph;        /* eval/graph.onnx; n = 0: there is none */
     struct digest graph_digest;
+    struct out predict; /* the text of eval/predict.py; n = 0: there is none */
+    struct digest predict_digest;
     struct cost cost;            /* n = 0: there is none */
     struct cost_traffic traffic; /* n = 0: there is none */
     struct digest money;         /* of the two: the cost_rev; zero: no cost.csv */

@@ -111,9 +111,29 @@ static int parse_input(const char *name, const json_t *v, const char *at, struct
     return 0;
 }
 
+/* What belongs to the python engine alone. */
+static int parse_python(const json_t *o, const char *at, struct spec_model *m)
+{
+    const json_t *seconds = json_object_get(o, "seconds"), *memory = json_object_get(o, "memory_mb");
+    const char *key = m->file ? "file" : seconds ? "seconds" : memory ? "memory_mb" : NULL;
+    double x = json_number_value(seconds), mb = json_number_value(memory);
+    if (m->engine != SPEC_PYTHON)
+        return key ? fail(-EBADMSG, "eval/spec.json: %s%s: only with \"engine\": \"python\"", at, key) : 0;
+    if (!m->file || strcmp(m->file, "eval/predict.py") != 0)
+        return fail(-EBADMSG, "eval/spec.json: %sfile: the python engine needs \"eval/predict.py\"", at);
+    if (seconds && !(x > 0 && x <= 86400))
+        return fail(-EBADMSG, "eval/spec.json: %sseconds: must be a number above 0, at most 86400", at);
+    if (memory && !(mb >= 64 && mb <= 1 << 24))
+        return fail(-EBADMSG, "eval/spec.json: %smemory_mb: must be a number of at least 64", at);
+    m->seconds = x;
+    m->memory_mb = (unsigned)mb;
+    return 0;
+}
+
 static int parse_model(json_t *o, size_t i, struct spec_model *m)
 {
-    static const char *const known[] = {"match", "engine", "graph", "file", "output", "inputs", NULL};
+    static const char *const known[] = {"match",  "engine",  "graph",     "file", "output",
+                                        "inputs", "seconds", "memory_mb", NULL};
     char at[64], deep[192];
     const char *engine = NULL;
     snprintf(at, sizeof at, "models[%zu]", i);
@@ -130,8 +150,8 @@ static int parse_model(json_t *o, size_t i, struct spec_model *m)
         return fail(-EBADMSG, "eval/spec.json: %sengine: must be onnx, xgboost or python", at);
     m->json = o;
     m->engine = (enum spec_engine)e;
-    if (m->engine == SPEC_PYTHON && !m->file)
-        return fail(-EBADMSG, "eval/spec.json: %sfile: the python engine needs it (\"eval/predict.py\")", at);
+    if ((err = parse_python(o, at, m)))
+        return err;
     if (m->graph && m->engine != SPEC_ONNX)
         return fail(-EBADMSG, "eval/spec.json: %sgraph: only with \"engine\": \"onnx\"", at);
     json_t *inputs = json_object_get(o, "inputs"), *v;

@@ -4,7 +4,8 @@
  * the model (see predict.h).
  *
  *   { "models": [ { "match": "*.onnx", "engine": "onnx", "inputs": { "x": "input.x" }, "output": "logits" },
- *                 { "match": "*.safetensors", "engine": "onnx", "graph": "eval/graph.onnx" } ],
+ *                 { "match": "*.safetensors", "engine": "onnx", "graph": "eval/graph.onnx" },
+ *                 { "match": "*.pt", "engine": "python", "file": "eval/predict.py", "seconds": 60 } ],
  *     "task": "classification" | "binary" | "regression",
  *     "labels": ["ok", "fraud"],            in the order of the output's columns
  *     "decision": "argmax" | { "threshold": 0.3 },   threshold: on the last label of two
@@ -34,6 +35,8 @@ struct spec_model {
     const char
         *graph;       /* the weight-free graph's path, in the repo ("eval/graph.onnx") or the version; NULL */
     const char *file; /* "eval/predict.py"; NULL */
+    double seconds;   /* python: what load, or a batch, may take; 0: the engine's own */
+    unsigned memory_mb; /* python: address space; 0: the engine's own */
     const char *output; /* name of the output; NULL: the only one */
     struct spec_input *inputs;
     size_t ninputs;
