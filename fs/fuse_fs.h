@@ -97,6 +97,7 @@ struct fuse_handle {
     unsigned in_order;
     /* appending, (h) */
     enum place_write write;
+    enum eval_lines lines;
     struct out tail; /* a line whose newline has not come */
     int rejected;    /* a line was: the next flush says so */
     /* writing a whole file, (h) */

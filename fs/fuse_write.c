@@ -57,8 +57,9 @@ int fuse_write_open(struct fuse_fs *fs, struct fuse_inode *i, int flags, struct 
     switch (tree_write(&i->place)) {
     case WRITE_APPEND:
         if (flags & O_TRUNC || !(flags & O_APPEND))
-            return fail(-EPERM, "examples are appended, never written over: use >>");
+            return fail(-EPERM, "lines are appended, never written over: use >>");
         h->write = WRITE_APPEND;
+        h->lines = tree_lines(&i->place);
         return 0;
     case WRITE_WHOLE:
         if (!tree_config(&i->place))
@@ -79,7 +80,7 @@ static int append_lines(struct fuse_fs *fs, struct fuse_handle *h, const struct 
                         size_t n)
 {
     struct append_result got = {0};
-    int r = repo_append_rows(fs->repo, who, p, n, &got);
+    int r = repo_append_rows(fs->repo, who, h->lines, p, n, &got);
     if (r < 0)
         return r;
     if (got.rejected == 0 || fs->opt.lenient)
@@ -110,7 +111,8 @@ static int append(struct fuse_fs *fs, struct fuse_handle *h, const struct who *w
     return r < 0 ? r : out_error(&h->tail);
 }
 
-/* A line without its newline that is whole all the same: `printf '{…}' >> examples.jsonl`. */
+/* A line without its newline that is whole all the same: `printf '{…}' >> examples.jsonl`. Of words nothing
+ * tells before the handle is closed for good. */
 static int tail_parses(const struct out *tail)
 {
     json_t *v = NULL;
@@ -217,7 +219,7 @@ static int set_size(struct fuse_fs *fs, struct fuse_inode *i, struct fuse_handle
     if (i->scratch)
         return fuse_scratch_resize(fs, i->scratch, n);
     if (tree_write(&i->place) == WRITE_APPEND)
-        return fail(-EPERM, "examples are appended, never cut");
+        return fail(-EPERM, "lines are appended, never cut");
     if (!h || !h->scratch)
         return tree_write(&i->place) == WRITE_NONE ? -EROFS : -EPERM;
     pthread_mutex_lock(&h->mutex);

@@ -83,6 +83,28 @@ static int each_tag(const struct place *dir, int (*each)(void *ctx, const char *
 
 const struct names names_tag = {find_tag, each_tag};
 
+/* ---- revisions of the evaluation set ---- */
+
+static int is_revision(void *ctx, const char *name)
+{
+    return strcmp(name, *(const char **)ctx) == 0;
+}
+
+static int find_revision(const struct place *dir, const char *name, struct place *ret)
+{
+    int r = eval_revisions(repo_eval(dir->repo), is_revision, &name);
+    if (r <= 0)
+        return r < 0 ? r : -ENOENT;
+    return (ret->name = strdup(name)) ? 0 : -ENOMEM;
+}
+
+static int each_revision(const struct place *dir, int (*each)(void *ctx, const char *name), void *ctx)
+{
+    return eval_revisions(repo_eval(dir->repo), each, ctx);
+}
+
+const struct names names_revision = {find_revision, each_revision};
+
 /* ---- pairs ---- */
 
 /* A name holds no "..", so that a pair splits at its only one. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A row of the map (fs/tree.c) and what a row can be. For the files that walk the map. */
 #pragma once
+#include "fs/eval/eval.h"
 #include "fs/tree.h"
 
 struct node {
@@ -13,6 +14,7 @@ struct node {
     const char *link;          /* a symlink to the bound version or pair, after this prefix */
     int deep;                  /* the row stands for what is below it as well, at any depth */
     enum place_write write;
+    enum eval_lines lines; /* of a file that is appended to: what its lines are */
 };
 
 struct names {
@@ -23,6 +25,7 @@ struct names {
 };
 extern const struct names names_version, names_latest, names_tag, names_pair, names_alias;
 extern const struct names names_file, names_tensor, names_tensor_dir, names_example;
+extern const struct names names_revision;
 
 enum { NODE_MAX = 128 };
 const struct node *tree_table(size_t *ret_n);         /* its rows, in order; at most NODE_MAX */

@@ -189,11 +189,12 @@ static void append_result(const struct eval_added *from, struct append_result *r
     snprintf(ret->first_error, sizeof ret->first_error, "%s", from->first_error);
 }
 
-int repo_append_rows(struct repo *r, const struct who *w, const char *p, size_t n, struct append_result *ret)
+int repo_append_rows(struct repo *r, const struct who *w, enum eval_lines what, const char *p, size_t n,
+                     struct append_result *ret)
 {
     struct eval_writer ew = eval_writer_of(w);
     struct eval_added added = {0};
-    int err = eval_append(r->eval, &ew, p, n, &added);
+    int err = eval_amend(r->eval, &ew, what, p, n, &added);
     if (err < 0)
         return err;
     tell(r, REPO_ROWS);

@@ -5,6 +5,7 @@
  * All functions may be called from any thread.
  */
 #pragma once
+#include "fs/eval/eval.h"
 #include "fs/report/report.h"
 #include "store/prepare.h"
 
@@ -38,15 +39,17 @@ int repo_tag(struct repo *r, const struct who *w, const char *tag, const char *v
 int repo_remove(struct repo *r, const struct who *w, const char *version, int force);
 
 /*
- * Lines of JSON (whole lines; a missing last newline is supplied) offered to the evaluation set: each is
- * kept, merged, or rejected with its reason; all of it is durable when this returns. Returns 0 also when some
- * were rejected (look at ret). first_error: the first rejection as one line, "" when none.
+ * Lines (whole ones; a missing last newline is supplied) offered to the evaluation set, as rows or as changes
+ * of rows (eval_amend): each is kept, merged, or rejected with its reason; all of it is durable when this
+ * returns. Returns 0 also when some were rejected (look at ret). first_error: the first rejection as one
+ * line, "" when none.
  */
 struct append_result {
     uint64_t kept, merged, rejected, unlabelled;
     char first_error[256];
 };
-int repo_append_rows(struct repo *r, const struct who *w, const char *p, size_t n, struct append_result *ret);
+int repo_append_rows(struct repo *r, const struct who *w, enum eval_lines what, const char *p, size_t n,
+                     struct append_result *ret);
 /* Imported predictions for a version: JSON lines {"id":…,"prediction":…,"probability":…|"p_<label>":…}. */
 int repo_import_predictions(struct repo *r, const struct who *w, const char *version, const char *p, size_t n,
                             struct append_result *ret);

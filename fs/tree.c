@@ -48,6 +48,8 @@ static const struct node table[] = {
     {"/eval/results.csv", .report = &report_eval_results},
     {"/eval/status.txt", .report = &report_eval_status},
     {"/eval/examples.jsonl", .report = &report_eval_examples, .write = WRITE_APPEND},
+    {"/eval/retire", .report = &report_eval_retire, .write = WRITE_APPEND, .lines = EVAL_RETIRE},
+    {"/eval/relabel", .report = &report_eval_relabel, .write = WRITE_APPEND, .lines = EVAL_RELABEL},
     {"/eval/rejected.jsonl", .report = &report_eval_rejected},
     {"/eval/unlabelled.jsonl", .report = &report_eval_unlabelled},
     {"/eval/log.jsonl", .report = &report_eval_log},
@@ -66,6 +68,10 @@ static const struct node table[] = {
     {"/eval/versions", .doc = "what each version answers"},
     {"/eval/versions/<version>", .names = &names_version, .doc = "what a version answers"},
     {"/eval/versions/<version>/predictions.csv", .report = &report_eval_predictions},
+    {"/eval/revs", .doc = "the set and the results at every revision it had"},
+    {"/eval/revs/<revision>", .names = &names_revision, .doc = "the set and the results at one revision"},
+    {"/eval/revs/<revision>/examples.jsonl", .report = &report_eval_examples},
+    {"/eval/revs/<revision>/results.csv", .report = &report_eval_results},
 };
 
 enum { ROWS = sizeof table / sizeof *table };

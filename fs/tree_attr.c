@@ -18,6 +18,11 @@ const char *tree_config(const struct place *p)
     return p->error ? NULL : p->node->config;
 }
 
+enum eval_lines tree_lines(const struct place *p)
+{
+    return p->node->lines;
+}
+
 const char *tree_config_name(const struct place *dir, const char *name)
 {
     size_t n;

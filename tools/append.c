@@ -4,9 +4,9 @@
 #include "tools/say.h"
 #include <stdio.h>
 
-static int tell(const char *path, const struct request_append *r)
+static int tell(const char *path, const char *done, const struct request_append *r)
 {
-    static const char *const what[] = {"kept", "merged", "rejected", "waiting for a label"};
+    const char *const what[] = {done, "merged", "rejected", "waiting for a label"};
     const uint64_t n[] = {r->kept, r->merged, r->rejected, r->unlabelled};
     const char *comma = "";
     for (int i = 0; i < 4; i++)
@@ -21,28 +21,34 @@ static int tell(const char *path, const struct request_append *r)
     return r->kept + r->merged + r->unlabelled ? SAY_PARTLY : SAY_REFUSED;
 }
 
-int append_file(const char *repo, unsigned flags, const char *path, enum table_kind kind, struct request q)
+int append_lines(const char *repo, unsigned flags, const char *path, const char *done, struct request q)
 {
-    struct out lines = {0}, result = {0};
+    struct out result = {0};
     struct arena arena = {0};
     struct client *c = NULL;
     struct request_append r = {0};
-    int code, err = table_read(path, kind, &lines);
+    int code, err = client_open(repo, flags, &c);
     if (err < 0) {
-        code = say_fail(path, err);
-    } else if ((err = client_open(repo, flags, &c)) < 0) {
         code = say_fail_open(repo, err);
     } else {
-        q.body = lines.p;
-        q.nbody = lines.n;
         err = client_call(c, &q, NULL, &result);
         if (err == 0)
             err = request_parse_append(wire_read(result.p, result.n), &arena, &r);
-        code = err < 0 ? say_fail(path, err) : tell(path, &r);
+        code = err < 0 ? say_fail(path, err) : tell(path, done, &r);
     }
     client_close(c);
     arena_fini(&arena);
-    out_fini(&lines);
     out_fini(&result);
+    return code;
+}
+
+int append_file(const char *repo, unsigned flags, const char *path, enum table_kind kind, struct request q)
+{
+    struct out lines = {0};
+    int err = table_read(path, kind, &lines);
+    q.body = lines.p;
+    q.nbody = lines.n;
+    int code = err < 0 ? say_fail(path, err) : append_lines(repo, flags, path, "kept", q);
+    out_fini(&lines);
     return code;
 }

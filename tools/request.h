@@ -48,7 +48,7 @@ enum request_op {
     REQUEST_RESERVE,  /* flags: how many. result: u64 first id */
     REQUEST_COMMIT,   /* body: the prepared document. result: request_format_commit */
     REQUEST_TAG,      /* name: tag, other: version, "" removes it. result: "v3" or "" */
-    REQUEST_APPEND,   /* body: JSON lines. result: request_format_append */
+    REQUEST_APPEND,   /* name: "", "retire" or "relabel", body: lines. result: request_format_append */
     REQUEST_IMPORT,   /* name: version, body: JSON lines. result: as APPEND */
     REQUEST_CONFIG,   /* name: "spec.json" …, body: its text */
     REQUEST_REMOVE,   /* name: version, flags & REQUEST_FORCE. result: "v3" */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fs/eval/eval.h"
+#include "fs/eval/amend.h"
 #include "fs/eval/compare.h"
 #include "fs/eval/grow.h"
 #include "fs/eval/import.h"
+#include "fs/eval/past.h"
 #include "fs/eval/runner.h"
 #include "fs/eval/scores.h"
 #include "fs/eval/state.h"
@@ -43,12 +45,12 @@ void eval_close(struct eval *e)
 }
 
 /* A label that the spec does not list would count as wrong for ever: more likely it is a typing error. */
-static int check_label(const struct spec *s, const struct row *r)
+static int check_label(const struct spec *s, const json_t *label)
 {
-    if (!s->nlabels || !r->label)
+    if (!s->nlabels || !label)
         return 0;
     struct out o = {0}, safe = {0};
-    row_label_text(r->label, &o);
+    row_label_text(label, &o);
     const char *text = out_cstr(&o);
     size_t i = 0;
     while (i < s->nlabels && strcmp(s->labels[i], text) != 0)
@@ -97,7 +99,7 @@ static int judge(const char *p, size_t n, const struct settings *with, const str
     int err = row_parse(p, n, &with->scorer, &row, &it->reason);
     if (err && it->reason == ROW_BAD_JSON && it->torn)
         it->reason = ROW_TRUNCATED;
-    if (!err && (err = check_label(&with->spec, &row))) {
+    if (!err && (err = check_label(&with->spec, row.label))) {
         it->reason = ROW_BAD_LABEL;
         row_fini(&row);
     }
@@ -146,7 +148,47 @@ int eval_append(struct eval *e, const struct eval_writer *w, const char *p, size
             err = judge(items[i].line, items[i].n, with, &t, &items[i]);
         taker_close(e, &t);
         if (!err)
-            err = grow_add(e->set, with, w, items, k, ret);
+            err = grow_add(e->set, with, w, EVAL_ROWS, items, k, ret);
+        for (size_t i = 0; i < k; i++)
+            grow_item_fini(&items[i]);
+        settings_unref(with);
+    } while (err == -EAGAIN);
+    free(items);
+    return err;
+}
+
+static int judge_order(enum eval_lines what, const struct settings *with, struct grow_item *it)
+{
+    int err = amend_parse(what, it);
+    if (!err && it->order.json && (err = check_label(&with->spec, it->order.label)) == -EINVAL) {
+        it->reason = ROW_BAD_LABEL;
+        snprintf(it->why, sizeof it->why, "%s", fail_text());
+        grow_item_fini(it);
+        err = 0;
+    }
+    return err;
+}
+
+int eval_amend(struct eval *e, const struct eval_writer *w, enum eval_lines what, const char *p, size_t n,
+               struct eval_added *ret)
+{
+    if (what == EVAL_ROWS)
+        return eval_append(e, w, p, n, ret);
+    size_t lines = 1;
+    for (size_t i = 0; i < n; i++)
+        lines += p[i] == '\n';
+    struct grow_item *items = calloc(lines, sizeof *items);
+    if (!items)
+        return fail(-ENOMEM, "out of memory");
+    int err;
+    do {
+        struct settings *with = set_settings(e->set);
+        size_t k = split(p, n, items);
+        err = 0;
+        for (size_t i = 0; !err && i < k; i++)
+            err = judge_order(what, with, &items[i]);
+        if (!err)
+            err = grow_add(e->set, with, w, what, items, k, ret);
         for (size_t i = 0; i < k; i++)
             grow_item_fini(&items[i]);
         settings_unref(with);
@@ -163,6 +205,18 @@ int eval_configure(struct eval *e, const struct eval_writer *w, const char *name
 int eval_view(struct eval *e, const struct eval_set **ret)
 {
     return view_of(e->set, ret);
+}
+int eval_view_at(struct eval *e, const char *revision, const struct eval_set **ret)
+{
+    return past_view(e->set, revision, ret);
+}
+const char *eval_view_erased(const struct eval_set *v)
+{
+    return view_erased(v);
+}
+int eval_revisions(struct eval *e, int (*each)(void *ctx, const char *revision), void *ctx)
+{
+    return past_each(e->set, each, ctx);
 }
 void eval_view_unref(const struct eval_set *v)
 {

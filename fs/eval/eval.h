@@ -31,6 +31,11 @@ struct eval_added {
 /* Whole lines; durable on return; one event for the batch. `newest` may be NULL (an empty repo): inputs are
  * checked against its signature. */
 int eval_append(struct eval *e, const struct eval_writer *w, const char *p, size_t n, struct eval_added *ret);
+/* Lines that change rows, see amend.h; `kept` counts those carried out. A row that leaves or gets another
+ * label begins a new epoch; a row that waited for its label has it now. */
+enum eval_lines { EVAL_ROWS, EVAL_RETIRE, EVAL_RELABEL };
+int eval_amend(struct eval *e, const struct eval_writer *w, enum eval_lines what, const char *p, size_t n,
+               struct eval_added *ret);
 /* Predictions made elsewhere (see import.h for the lines); -EINVAL when no line could be kept. */
 int eval_import(struct eval *e, const struct eval_writer *w, const struct version *v, const char *p, size_t n,
                 struct eval_added *ret);
@@ -61,6 +66,12 @@ struct eval_set {
     struct digest money;                /* of the two files; zero without a cost.csv */
 };
 int eval_view(struct eval *e, const struct eval_set **ret);
+/* The set as it was at a revision, scored as it was then; -ENOENT: there is no such one. Of rows that were
+ * erased since, there is a line of JSON each in *eval_view_erased. */
+int eval_view_at(struct eval *e, const char *revision, const struct eval_set **ret);
+const char *eval_view_erased(const struct eval_set *v);
+/* All revisions, oldest first. Non-zero from each stops and is returned. */
+int eval_revisions(struct eval *e, int (*each)(void *ctx, const char *revision), void *ctx);
 void eval_view_unref(const struct eval_set *v);
 /* Row i as stored, on one line without a newline; the i-th that waits for a label: -ENOENT past the last. */
 void eval_view_text(const struct eval_set *v, size_t i, struct out *o);

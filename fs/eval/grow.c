@@ -11,19 +11,24 @@
 
 void grow_item_fini(struct grow_item *i)
 {
-    if (i)
-        row_fini(&i->row);
+    if (!i)
+        return;
+    row_fini(&i->row);
+    json_decref(i->order.json);
+    i->order = (struct grow_order){0};
 }
 
 /* A row that the batch makes, or remakes. */
 struct change {
     struct set_row *old, *new; /* old NULL: there was none. Both references */
+    const char *reason;        /* of what is retired; "" */
     struct out text;
 };
 
 struct batch {
     struct set *set;
     const struct eval_writer *writer;
+    enum eval_lines what;
     int64_t now;
     struct set_revision rev;
     struct change *changes; /* (nchanges) */
@@ -34,6 +39,7 @@ struct batch {
     const struct grow_item **refused; /* (nrefused) */
     size_t nrefused;
     size_t active; /* changes of what scores */
+    int epoch;     /* among them one after which scores cannot be compared */
 };
 
 static void batch_fini(struct batch *b)
@@ -50,7 +56,7 @@ static void batch_fini(struct batch *b)
 
 /* Records that the row of (stamp, state) is now `row`, in place of old. */
 static int batch_change(struct batch *b, struct set_row *old, const struct row *row,
-                        const struct row_stamp *stamp, enum row_state state)
+                        const struct row_stamp *stamp, enum row_state state, const char *reason)
 {
     struct out text = {0};
     struct set_row *new = NULL;
@@ -75,6 +81,7 @@ static int batch_change(struct batch *b, struct set_row *old, const struct row *
     }
     c->new = new;
     c->text = text;
+    c->reason = reason;
     new->change = (size_t)(c - b->changes) + 1;
     b->active += state == ROW_ACTIVE;
     return 0;
@@ -93,7 +100,7 @@ static int batch_new(struct batch *b, const struct row *row)
                                     .added_at = b->now / 1000000000,
                                     .uid = b->writer->uid,
                                     .pid = b->writer->pid};
-    int err = batch_change(b, NULL, row, &stamp, row->label ? ROW_ACTIVE : ROW_UNLABELLED);
+    int err = batch_change(b, NULL, row, &stamp, row->label ? ROW_ACTIVE : ROW_UNLABELLED, "");
     if (!err && row->label)
         b->added->kept++;
     else if (!err)
@@ -101,21 +108,32 @@ static int batch_new(struct batch *b, const struct row *row)
     return err;
 }
 
-/* The same input again: slices and tags are united; a row that waited gets its label. */
-static int batch_merge(struct batch *b, struct set_row *x, const struct row *more)
+/* A copy of a row, to be changed. */
+static int copy_row(const struct batch *b, const struct set_row *x, struct row *ret,
+                    struct row_stamp *ret_stamp)
 {
-    struct row row;
-    struct row_stamp stamp = x->stamp;
-    enum row_state state = x->state;
     struct out text = {0};
     set_row_text(x, &text);
     int err = out_error(&text);
     if (!err)
-        err = row_load(text.p, text.n, &b->set->settings->scorer, &row, &stamp);
+        err = row_load(text.p, text.n, &b->set->settings->scorer, ret, ret_stamp);
     out_fini(&text);
+    return err;
+}
+
+/* The same input again: slices and tags are united; a row that waited gets its label. */
+static int batch_merge(struct batch *b, struct set_row *x, const struct row *more)
+{
+    struct row row;
+    struct row_stamp stamp;
+    enum row_state state = x->state;
+    int err = copy_row(b, x, &row, &stamp);
     if (err)
         return err;
     int changed = row_merge(&row, more);
+    if (changed > 0 && state == ROW_ACTIVE && stamp.rev != b->rev.serial &&
+        (err = row_remember(&row, &x->row, b->rev.serial, NULL)))
+        changed = err;
     if (changed >= 0 && !row.label && more->label) {
         static const char *const keys[] = {"label", "source", "reason", "value", "group", "weight"};
         for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
@@ -131,7 +149,7 @@ static int batch_merge(struct batch *b, struct set_row *x, const struct row *mor
     } else if (changed >= 0) {
         b->added->merged++;
     }
-    err = changed < 0 ? changed : changed ? batch_change(b, x, &row, &stamp, state) : 0;
+    err = changed < 0 ? changed : changed ? batch_change(b, x, &row, &stamp, state, "") : 0;
     row_fini(&row);
     return err;
 }
@@ -146,8 +164,65 @@ static void label_text(const struct row *r, char *p, size_t n)
     out_fini(&safe);
 }
 
+/* ---- orders ---- */
+
+static int batch_retire(struct batch *b, struct set_row *x, const struct grow_order *o)
+{
+    struct row row;
+    struct row_stamp stamp;
+    int err = copy_row(b, x, &row, &stamp);
+    if (err)
+        return err;
+    stamp.retired = b->rev.serial;
+    b->active += x->state == ROW_ACTIVE;
+    b->epoch |= x->state == ROW_ACTIVE;
+    err = batch_change(b, x, &row, &stamp, ROW_RETIRED, o->reason);
+    row_fini(&row);
+    return err;
+}
+
+static int batch_relabel(struct batch *b, struct set_row *x, const struct grow_order *o)
+{
+    struct row row;
+    struct row_stamp stamp;
+    int err = copy_row(b, x, &row, &stamp), waited = x->state == ROW_UNLABELLED;
+    if (err)
+        return err;
+    err = row_relabel(&row, o->label, &b->set->settings->scorer);
+    int same = !err && hash_equal(&row.digest, &x->row.digest);
+    if (!err && waited)
+        stamp.rev = b->rev.serial;
+    else if (!err && !same && stamp.rev != b->rev.serial)
+        err = row_remember(&row, &x->row, b->rev.serial, o->reason);
+    if (!err && !same) {
+        b->epoch |= !waited;
+        err = batch_change(b, x, &row, &stamp, ROW_ACTIVE, "");
+    }
+    row_fini(&row);
+    return err;
+}
+
+static int batch_order(struct batch *b, struct grow_item *it)
+{
+    const struct row key = {.id = it->order.id};
+    struct set_row *x = set_find_id(b->set, &key);
+    if (!x || x->state == ROW_RETIRED) {
+        struct out safe = {0};
+        out_text(&safe, it->order.id, strlen(it->order.id), 80);
+        snprintf(it->why, sizeof it->why, "no row of the set is \"%s\"", out_cstr(&safe));
+        out_fini(&safe);
+        batch_refuse(b, it, ROW_NO_SUCH_ROW);
+        return 0;
+    }
+    int err = b->what == EVAL_RETIRE ? batch_retire(b, x, &it->order) : batch_relabel(b, x, &it->order);
+    b->added->kept += !err;
+    return err;
+}
+
 static int batch_line(struct batch *b, struct grow_item *it)
 {
+    if (it->order.json)
+        return batch_order(b, it);
     if (!it->row.json) {
         b->refused[b->nrefused++] = it;
         return 0;
@@ -186,7 +261,7 @@ static int batch_store(struct batch *b, struct out *reasons)
                                                       .input = r->row.input_digest,
                                                       .json = b->changes[i].text.p,
                                                       .n = b->changes[i].text.n,
-                                                      .reason = "",
+                                                      .reason = b->changes[i].reason,
                                                       .uid = r->stamp.uid,
                                                       .time_ns = b->now};
     }
@@ -222,6 +297,11 @@ static char *batch_event(const struct batch *b)
     }
     if (o && b->nstored)
         json_object_set_new(o, "row", json_integer((json_int_t)b->stored[0].seq));
+    json_t *rows = o && b->what != EVAL_ROWS ? json_array() : NULL;
+    for (size_t i = 0; rows && i < b->nchanges; i++)
+        json_array_append_new(rows, json_integer((json_int_t)b->changes[i].new->stamp.row));
+    if (rows)
+        json_object_set_new(o, "rows", rows);
     char *text = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(o);
     return text;
@@ -255,6 +335,14 @@ static void batch_publish(struct batch *b)
         struct change *c = &b->changes[i];
         size_t at = set_place(s, c->new->stamp.row);
         c->new->change = 0;
+        if (c->new->state == ROW_RETIRED) {
+            s->unlabelled -= c->old->state == ROW_UNLABELLED;
+            s->retired++;
+            set_index_remove(s, c->new);
+            set_row_unref(s->rows[at]);
+            memmove(s->rows + at, s->rows + at + 1, (--s->nrows - at) * sizeof *s->rows);
+            continue;
+        }
         if (c->old) {
             s->unlabelled -= c->old->state == ROW_UNLABELLED;
             set_row_unref(s->rows[at]);
@@ -268,8 +356,10 @@ static void batch_publish(struct batch *b)
         if (b->stored[i].seq > s->last_seq)
             s->last_seq = b->stored[i].seq;
     s->rejected += b->nrefused;
-    if (b->active)
+    if (b->active) {
         s->shown = b->rev;
+        set_revs_add(s, &b->rev);
+    }
     if (b->nstored)
         view_forget(s);
 }
@@ -278,10 +368,11 @@ static void batch_publish(struct batch *b)
 static int must_wait(const struct set *s, const struct grow_item *items, size_t n)
 {
     for (size_t i = 0; s->tickets != s->served && i < n; i++) {
-        if (!items[i].row.json)
+        const struct row ordered = {.id = items[i].order.id};
+        if (!items[i].row.json && !ordered.id)
             continue;
-        const struct set_row *x = set_find_input(s, &items[i].row);
-        const struct set_row *y = set_find_id(s, &items[i].row);
+        const struct set_row *x = ordered.id ? NULL : set_find_input(s, &items[i].row);
+        const struct set_row *y = set_find_id(s, ordered.id ? &ordered : &items[i].row);
         if ((x && x->change) || (y && y->change))
             return 1;
     }
@@ -291,8 +382,11 @@ static int must_wait(const struct set *s, const struct grow_item *items, size_t 
 /* Writes what the batch says, without the lock, and publishes it in its turn. */
 static int batch_write(struct batch *b, const char *event)
 {
+    static const char *const kinds[] = {"rows", "retire", "relabel"};
     struct set *s = b->set;
     int err = set_reserve(s, s->coming + b->nchanges);
+    if (!err)
+        err = set_revs_reserve(s, (size_t)(s->tickets - s->served) + 1);
     if (err) {
         batch_undo(b);
         give_back(s);
@@ -301,7 +395,7 @@ static int batch_write(struct batch *b, const char *event)
     s->coming += b->nchanges;
     uint64_t ticket = s->tickets++;
     pthread_mutex_unlock(&s->lock);
-    err = rows_write(s->store, b->stored, b->nstored, b->nchanges ? "rows" : "reject", event);
+    err = rows_write(s->store, b->stored, b->nstored, b->nchanges ? kinds[b->what] : "reject", event);
     pthread_mutex_lock(&s->lock);
     while (s->served != ticket)
         pthread_cond_wait(&s->settled, &s->lock);
@@ -323,6 +417,10 @@ static int add(struct batch *b, struct grow_item *items, size_t n)
     int err = 0;
     for (size_t i = 0; !err && i < n; i++)
         err = batch_line(b, &items[i]);
+    if (b->epoch) {
+        b->rev.epoch++;
+        b->rev.step = 0;
+    }
     struct out *reasons = calloc(b->nrefused + 1, sizeof *reasons);
     if (!err)
         err = reasons ? batch_store(b, reasons) : -ENOMEM;
@@ -344,14 +442,15 @@ static int add(struct batch *b, struct grow_item *items, size_t n)
     return err;
 }
 
-int grow_add(struct set *s, const struct settings *with, const struct eval_writer *w, struct grow_item *items,
-             size_t n, struct eval_added *ret)
+int grow_add(struct set *s, const struct settings *with, const struct eval_writer *w, enum eval_lines what,
+             struct grow_item *items, size_t n, struct eval_added *ret)
 {
     struct eval_added added = {0};
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     struct batch b = {.set = s,
                       .writer = w,
+                      .what = what,
                       .now = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec,
                       .added = &added,
                       .changes = calloc(n + 1, sizeof *b.changes),

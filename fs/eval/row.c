@@ -7,7 +7,8 @@
 #include <time.h>
 
 /* The keys only the owner of the store writes. */
-static const char *const stamp_keys[] = {"row", "rev", "digest", "input_digest", "added_at", "uid", "pid"};
+static const char *const stamp_keys[] = {"row", "rev", "digest",  "input_digest", "added_at",
+                                         "uid", "pid", "retired", "was",          "erased"};
 
 static const char *const kinds[] = {"sample", "curated", "failure", "adversarial", "synthetic", "import"};
 
@@ -20,8 +21,8 @@ const char *row_cohort_name(enum row_cohort c)
 const char *row_reason_name(enum row_reason r)
 {
     static const char *const names[ROW_REASON_MAX] = {
-        "fine",       "bad_json",  "not_utf8",       "too_big", "no_input",       "bad_label",
-        "non_finite", "bad_field", "shape_mismatch", "dup_id",  "label_conflict", "truncated"};
+        "fine",      "bad_json",       "not_utf8", "too_big",        "no_input",  "bad_label",  "non_finite",
+        "bad_field", "shape_mismatch", "dup_id",   "label_conflict", "truncated", "no_such_row"};
     return r < ROW_REASON_MAX ? names[r] : "?";
 }
 
@@ -281,6 +282,7 @@ void row_fini(struct row *r)
     if (!r)
         return;
     json_decref(r->json);
+    json_decref(r->was);
     *r = (struct row){0};
 }
 
@@ -308,6 +310,10 @@ void row_format(const struct row *r, const struct row_stamp *s, struct out *o)
     set(j, "uid", json_integer(s->uid), o);
     if (s->pid)
         set(j, "pid", json_integer(s->pid), o);
+    if (s->retired)
+        set(j, "retired", json_integer((json_int_t)s->retired), o);
+    if (r->was)
+        set(j, "was", json_incref(r->was), o);
     hash_hex(&r->digest, hex);
     set(j, "digest", json_string(hex), o);
     hash_hex(&r->input_digest, hex);
@@ -328,6 +334,7 @@ static int stamp_read(const json_t *o, struct row_stamp *s)
     s->added_at = timegm(&tm);
     s->uid = (uint32_t)json_integer_value(json_object_get(o, "uid"));
     s->pid = json_integer_value(json_object_get(o, "pid"));
+    s->retired = (uint64_t)json_integer_value(json_object_get(o, "retired"));
     return 0;
 }
 
@@ -342,15 +349,69 @@ int row_load(const char *p, size_t n, const struct digest *scorer, struct row *r
         err = stamp_read(o, &s);
     struct row r = {0};
     enum row_reason why = ROW_FINE;
+    json_t *was = err ? NULL : json_incref(json_object_get(o, "was"));
+    if (was && !json_is_array(was))
+        err = fail(-EBADMSG, "row: its past is no list");
     if (!err && (err = judge(o, scorer, &r, &why)) == -EINVAL)
         err = -EBADMSG;
     if (err) {
+        json_decref(was);
         json_decref(o);
         return err;
     }
     *ret = r;
+    ret->was = was;
     *ret_stamp = s;
     return 0;
+}
+
+/* What of a row changes after it was added. */
+static const char *const changing[] = {"label", "slices", "tags"};
+
+int row_remember(struct row *r, const struct row *old, uint64_t until, const char *why)
+{
+    json_t *x = json_pack("{s:I}", "until", (json_int_t)until);
+    int bad = !x || (why && json_object_set_new(x, "why", json_string(why)));
+    for (size_t i = 0; !bad && i < sizeof changing / sizeof *changing; i++) {
+        const json_t *before = json_object_get(old->json, changing[i]);
+        const json_t *now = json_object_get(r->json, changing[i]);
+        if (before == now || (before && now && json_equal(before, now)))
+            continue;
+        bad = json_object_set_new(x, changing[i], before ? json_deep_copy(before) : json_null()) != 0;
+    }
+    if (!bad && !r->was)
+        bad = !(r->was = json_array());
+    if (bad || json_array_append(r->was, x))
+        bad = 1;
+    json_decref(x);
+    return bad ? fail(-ENOMEM, "out of memory") : 0;
+}
+
+int row_at(struct row *r, uint64_t rev, const struct digest *scorer)
+{
+    for (size_t i = json_array_size(r->was); i-- > 0; json_array_remove(r->was, i)) {
+        const json_t *x = json_array_get(r->was, i);
+        if ((uint64_t)json_integer_value(json_object_get(x, "until")) <= rev)
+            break;
+        for (size_t k = 0; k < sizeof changing / sizeof *changing; k++) {
+            json_t *before = json_object_get(x, changing[k]);
+            if (json_is_null(before))
+                json_object_del(r->json, changing[k]);
+            else if (before && json_object_set(r->json, changing[k], before))
+                return fail(-ENOMEM, "out of memory");
+        }
+    }
+    if (r->was && !json_array_size(r->was)) {
+        json_decref(r->was);
+        r->was = NULL;
+    }
+    return bind(r, scorer);
+}
+
+int row_relabel(struct row *r, const json_t *label, const struct digest *scorer)
+{
+    return json_object_set_new(r->json, "label", json_deep_copy(label)) ? fail(-ENOMEM, "out of memory")
+                                                                        : bind(r, scorer);
 }
 
 static int unite(struct row *r, const char *key, const json_t *more)

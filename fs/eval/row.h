@@ -39,11 +39,13 @@ enum row_reason {
     ROW_DUP_ID,
     ROW_LABEL_CONFLICT,
     ROW_TRUNCATED,
+    ROW_NO_SUCH_ROW, /* of a line that changes one */
     ROW_REASON_MAX
 };
 
 struct row {
     json_t *json;   /* owned: the writer's keys, normalised; everything below points into it */
+    json_t *was;    /* owned: what it said before, see row_remember; NULL */
     const char *id; /* given, or "r-" and 16 hex digits of digest */
     const json_t *input;
     const json_t *label;         /* string, number or boolean; NULL: unlabelled */
@@ -60,6 +62,7 @@ struct row {
 struct row_stamp {
     uint64_t row;     /* sequence number, from 1 */
     uint64_t rev;     /* sequence number of the set revision that brought it */
+    uint64_t retired; /* of the one that took it out; 0: none did */
     int64_t added_at; /* seconds since 1970, UTC */
     uint32_t uid;
     int64_t pid; /* of the writer; 0: unknown */
@@ -72,7 +75,7 @@ int row_parse(const char *p, size_t n, const struct digest *scorer, struct row *
 void row_fini(struct row *r);
 
 /* The stored form: canonical JSON on one line (no newline) of the writer's keys and "row", "rev", "digest",
- * "input_digest", "added_at" (RFC 3339), "uid" and "pid". */
+ * "input_digest", "added_at" (RFC 3339), "uid", "pid", "retired" and "was". */
 void row_format(const struct row *r, const struct row_stamp *s, struct out *o);
 /* Reads the stored form again: as row_parse, and the stamp. -EBADMSG: not what row_format wrote. */
 int row_load(const char *p, size_t n, const struct digest *scorer, struct row *ret,
@@ -81,6 +84,17 @@ int row_load(const char *p, size_t n, const struct digest *scorer, struct row *r
 /* Same input and label came again: unites slices and tags of `more` into r. 1: r changed; 0: nothing new;
  * -ENOMEM. */
 int row_merge(struct row *r, const struct row *more);
+
+/*
+ * A row carries its own past, so that nothing of it is anywhere else: in "was", oldest first, objects such as
+ *   {"until":7,"label":"ok","why":"typing error"}
+ * with what label, slices and tags were (null: absent) in revisions before number 7.
+ * row_remember notes where `old` differs from r; row_at makes r what it was at a revision.
+ */
+int row_remember(struct row *r, const struct row *old, uint64_t until, const char *why);
+int row_at(struct row *r, uint64_t rev, const struct digest *scorer);
+/* Gives it another label. */
+int row_relabel(struct row *r, const json_t *label, const struct digest *scorer);
 
 int row_has_tag(const struct row *r, const char *tag);
 int row_in_slice(const struct row *r, const char *slice);

@@ -149,17 +149,67 @@ static int load_row(void *ctx, const struct stored_row *x)
     return err;
 }
 
+int set_revs_reserve(struct set *s, size_t n)
+{
+    if (s->nrevs + n <= s->caprevs)
+        return 0;
+    size_t cap = s->caprevs * 2 > s->nrevs + n ? s->caprevs * 2 : s->nrevs + n;
+    struct set_revision *revs = reallocarray(s->revs, cap, sizeof *revs);
+    if (!revs)
+        return fail(-ENOMEM, "out of memory");
+    s->revs = revs;
+    s->caprevs = cap;
+    return 0;
+}
+
+void set_revs_add(struct set *s, const struct set_revision *r)
+{
+    if (!s->nrevs || s->revs[s->nrevs - 1].serial < r->serial)
+        s->revs[s->nrevs++] = *r;
+}
+
+static int cmp_revs(const void *a, const void *b)
+{
+    uint64_t x = ((const struct set_revision *)a)->serial, y = ((const struct set_revision *)b)->serial;
+    return (x > y) - (x < y);
+}
+
+/* Batches that share a sync may stand in the chain in another order than that of their revisions. */
 static int load_event(void *ctx, const struct event *e)
 {
-    struct set_revision *rev = ctx, r;
-    if (strcmp(e->kind, "rows") != 0 && strcmp(e->kind, "config") != 0)
+    static const char *const kinds[] = {"rows", "config", "retire", "relabel", "erase"};
+    struct set *s = ctx;
+    struct set_revision r;
+    size_t i = 0, n = sizeof kinds / sizeof *kinds;
+    while (i < n && strcmp(e->kind, kinds[i]) != 0)
+        i++;
+    if (i == n)
         return 0;
     json_t *o = json_loadb(e->json, e->n, 0, NULL);
     const char *name = json_string_value(json_object_get(o, "revision"));
     r.serial = (uint64_t)json_integer_value(json_object_get(o, "serial"));
-    if (name && sscanf(name, "E%u.%u", &r.epoch, &r.step) == 2)
-        *rev = r;
+    int err = 0;
+    if (name && sscanf(name, "E%u.%u", &r.epoch, &r.step) == 2 && (err = set_revs_reserve(s, 1)) == 0)
+        s->revs[s->nrevs++] = r;
     json_decref(o);
+    return err;
+}
+
+static int load_events(struct set *s)
+{
+    static const struct set_revision first = {.epoch = 1};
+    int err = set_revs_reserve(s, 1);
+    if (err)
+        return err;
+    set_revs_add(s, &first);
+    if ((err = events_each(s->store, 1, load_event, s)))
+        return err;
+    size_t n = s->nrevs;
+    qsort(s->revs, n, sizeof *s->revs, cmp_revs);
+    s->nrevs = 0;
+    for (size_t i = 0; i < n; i++)
+        set_revs_add(s, &s->revs[i]); /* each once */
+    s->given = s->shown = s->revs[s->nrevs - 1];
     return 0;
 }
 
@@ -189,13 +239,11 @@ int set_open(struct store *store, struct set **ret)
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->settled, NULL);
     s->next_seq = 1;
-    s->given = (struct set_revision){.epoch = 1};
     int err = settings_load(store, &s->settings);
     if (!err)
         err = rows_each(store, 1, load_row, s);
     if (!err)
-        err = events_each(store, 1, load_event, &s->given);
-    s->shown = s->given;
+        err = load_events(s);
     s->last_seq = s->next_seq - 1;
     if (err)
         set_close(s);
@@ -210,6 +258,7 @@ void set_close(struct set *s)
         return;
     unload(s);
     free(s->rows);
+    free(s->revs);
     settings_unref(s->settings);
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->settled);
@@ -250,11 +299,14 @@ static int configure(struct set *s, const struct eval_writer *w, const char *nam
         !hash_equal(&new->inference, &s->settings->inference))
         rev = (struct set_revision){.epoch = rev.epoch + 1, .serial = rev.serial + 1};
     char *event = config_event(w, name, p, n, &rev);
-    int err = event ? config_set(s->store, name, p, n, event) : fail(-ENOMEM, "out of memory");
+    int err = event ? set_revs_reserve(s, 1) : fail(-ENOMEM, "out of memory");
+    if (!err)
+        err = config_set(s->store, name, p, n, event);
     free(event);
     if (err)
         return err;
     s->given = s->shown = rev;
+    set_revs_add(s, &rev);
     settings_unref(s->settings);
     s->settings = settings_ref(new);
     unload(s); /* a row's digest contains the scorer's: all are read anew */

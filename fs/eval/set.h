@@ -11,7 +11,7 @@
 struct set_row {
     struct row row; /* first: views show rows */
     struct row_stamp stamp;
-    enum row_state state; /* ROW_ACTIVE or ROW_UNLABELLED */
+    enum row_state state; /* ROW_ACTIVE or ROW_UNLABELLED; ROW_RETIRED while that is being written */
     struct digest text;   /* of the stored form */
     unsigned refs;        /* atomic */
     size_t change;        /* (m) 1 + the change, not yet durable, that made it; 0: settled */
@@ -34,7 +34,9 @@ struct set {
     size_t coming;                    /* rows that batches being written will add */
     uint64_t next_seq, last_seq;      /* to the next row; of the newest settled one */
     struct set_revision given, shown; /* to the newest writer; of the settled rows */
-    uint64_t tickets, served;         /* batches begun, settled */
+    struct set_revision *revs;        /* (nrevs) all there were, ascending */
+    size_t nrevs, caprevs;
+    uint64_t tickets, served; /* batches begun, settled */
     uint64_t unlabelled, rejected, retired;
     const struct eval_set *view; /* of what is settled; NULL until asked for */
 };
@@ -54,6 +56,8 @@ struct set_row *set_row_ref(struct set_row *r);
 void set_row_unref(struct set_row *r);
 
 /* With the lock held. */
+int set_revs_reserve(struct set *s, size_t n); /* room for n more revisions */
+void set_revs_add(struct set *s, const struct set_revision *r);
 struct set_row *set_find_id(const struct set *s, const struct row *key);
 struct set_row *set_find_input(const struct set *s, const struct row *key);
 int set_index_put(struct set *s, struct set_row *r); /* adds r, or replaces the row of its id and input */

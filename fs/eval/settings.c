@@ -2,6 +2,7 @@
 #include "fs/eval/settings.h"
 #include "fs/eval/graph.h"
 #include "store/base/fail.h"
+#include "store/manifest.h"
 #include "store/rows.h"
 #include <errno.h>
 #include <stdio.h>
@@ -97,6 +98,19 @@ static int stored(struct store *s, int except, struct out files[FILES])
     return err;
 }
 
+/* The files of the digests. */
+static int once(struct store *s, const json_t *digests, struct out files[FILES])
+{
+    int err = 0;
+    for (int i = 0; !err && i < FILES; i++) {
+        struct digest d;
+        const char *hex = json_string_value(json_object_get(digests, names[i]));
+        if (hex && !(err = hash_parse(hex, &d)))
+            err = blob_get(s, &d, &files[i]);
+    }
+    return err;
+}
+
 /* The reason that a parser gave, under another code: a text is refused, or what is stored is damaged. */
 static int again(int err)
 {
@@ -109,6 +123,16 @@ int settings_load(struct store *s, struct settings **ret)
 {
     struct out files[FILES] = {{0}};
     int err = stored(s, -1, files);
+    if (!err)
+        err = make(files, -1, ret);
+    fini(files);
+    return err == -EINVAL ? again(-EBADMSG) : err;
+}
+
+int settings_past(struct store *s, const json_t *digests, struct settings **ret)
+{
+    struct out files[FILES] = {{0}};
+    int err = once(s, digests, files);
     if (!err)
         err = make(files, -1, ret);
     fini(files);

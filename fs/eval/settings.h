@@ -24,6 +24,8 @@ struct settings {
 
 /* What the store has; spec.json that no longer parses is -EBADMSG. */
 int settings_load(struct store *s, struct settings **ret);
+/* As settings_load, of what the names were once: an object of name: hex digest. */
+int settings_past(struct store *s, const json_t *digests, struct settings **ret);
 /* As settings_load, with the text of `name` replaced by (p, n): would it be accepted? -EINVAL with a text. */
 int settings_try(struct store *s, const char *name, const void *p, size_t n, struct settings **ret);
 struct settings *settings_ref(struct settings *s);

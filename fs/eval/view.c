@@ -9,6 +9,7 @@ struct view {
     unsigned refs;       /* atomic */
     struct settings *settings;
     struct set_row **waiting;     /* (set.unlabelled) */
+    struct out erased;            /* a line each */
     const struct set_row **by_id; /* (set.nrows + set.unlabelled) sorted */
 };
 
@@ -19,7 +20,7 @@ static int cmp_pairs(const void *a, const void *b)
 
 /* Over what scores, row by row in an order of their own, what waits, how much was refused, the configuration.
  */
-static int digest_of(const struct set *s, const struct view *v, struct digest *ret)
+static int digest_of(const struct view_parts *s, const struct view *v, struct digest *ret)
 {
     struct digest(*pairs)[2] = calloc(s->nrows + 1, sizeof *pairs);
     struct hash *h = hash_new();
@@ -49,7 +50,7 @@ static int cmp_by_id(const void *a, const void *b)
     return strcmp((*(const struct set_row *const *)a)->row.id, (*(const struct set_row *const *)b)->row.id);
 }
 
-static int make(struct set *s, struct view **ret)
+int view_make(const struct view_parts *s, const struct eval_set **ret)
 {
     struct view *v = calloc(1, sizeof *v);
     if (!v)
@@ -62,9 +63,9 @@ static int make(struct set *s, struct view **ret)
     v->set.money = v->settings->money;
     v->set.retired = s->retired;
     v->set.rejected = s->rejected;
-    set_revision_name(&s->shown, v->set.revision);
+    set_revision_name(s->revision, v->set.revision);
     v->set.rows = calloc(s->nrows + 1, sizeof *v->set.rows);
-    v->waiting = calloc(s->unlabelled + 1, sizeof *v->waiting);
+    v->waiting = calloc(s->nrows + 1, sizeof *v->waiting);
     v->by_id = calloc(s->nrows + 1, sizeof *v->by_id);
     int err = v->set.rows && v->waiting && v->by_id ? digest_of(s, v, &v->set.digest) : -ENOMEM;
     for (size_t i = 0; !err && i < s->nrows; i++) {
@@ -81,17 +82,26 @@ static int make(struct set *s, struct view **ret)
         return err;
     }
     qsort(v->by_id, s->nrows, sizeof *v->by_id, cmp_by_id);
-    *ret = v;
+    if (s->erased) {
+        v->erased = *s->erased;
+        *s->erased = (struct out){0};
+    }
+    *ret = &v->set;
     return 0;
 }
 
 int view_of(struct set *s, const struct eval_set **ret)
 {
-    struct view *v = NULL;
     int err = 0;
     pthread_mutex_lock(&s->lock);
-    if (!s->view && (err = make(s, &v)) == 0)
-        s->view = &v->set;
+    const struct view_parts parts = {.settings = s->settings,
+                                     .revision = &s->shown,
+                                     .rows = s->rows,
+                                     .nrows = s->nrows,
+                                     .retired = s->retired,
+                                     .rejected = s->rejected};
+    if (!s->view)
+        err = view_make(&parts, &s->view);
     if (!err)
         *ret = view_ref(s->view);
     pthread_mutex_unlock(&s->lock);
@@ -116,6 +126,7 @@ void view_unref(const struct eval_set *set)
     free(v->set.rows);
     free(v->waiting);
     free(v->by_id);
+    out_fini(&v->erased);
     settings_unref(v->settings);
     free(v);
 }
@@ -163,6 +174,11 @@ void view_forget(struct set *s)
 const struct row_stamp *view_stamp(const struct eval_set *v, size_t i)
 {
     return &((const struct set_row *)v->rows[i])->stamp;
+}
+
+const char *view_erased(const struct eval_set *v)
+{
+    return out_cstr(&((struct view *)v)->erased);
 }
 
 void view_text(const struct eval_set *v, size_t i, struct out *o)

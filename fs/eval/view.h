@@ -3,7 +3,18 @@
 #pragma once
 #include "fs/eval/set.h"
 
+/* What a view is made of. */
+struct view_parts {
+    struct settings *settings;
+    const struct set_revision *revision;
+    struct set_row *const *rows; /* (nrows) by seq; the view takes references of its own */
+    size_t nrows;
+    uint64_t retired, rejected;
+    struct out *erased; /* what is told of rows that are no more, a line each, taken; NULL: none */
+};
+int view_make(const struct view_parts *p, const struct eval_set **ret);
 int view_of(struct set *s, const struct eval_set **ret);
+const char *view_erased(const struct eval_set *v);
 const struct eval_set *view_ref(const struct eval_set *v);
 void view_unref(const struct eval_set *v);
 void view_forget(struct set *s); /* with the set's lock: the next view is made anew */

@@ -5,7 +5,8 @@
 
 static int line(void *ctx, const struct event *e)
 {
-    static const char *const kinds[] = {"rows", "reject", "config", "import"};
+    static const char *const kinds[] = {"rows",    "retire", "relabel", "erase",
+                                        "ratchet", "reject", "config",  "import"};
     struct out *o = ctx;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (strcmp(e->kind, kinds[i]) != 0)

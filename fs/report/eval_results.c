@@ -100,7 +100,7 @@ static int version(void *ctx, const struct version *v)
 static int render(const struct subject *s, struct out *o)
 {
     struct table t = {.s = s, .o = o};
-    int err = eval_view(s->eval, &t.set);
+    int err = results_set(s, &t.set);
     if (err)
         return err;
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)

@@ -7,6 +7,11 @@ static int progress(void *ctx, uint64_t done, uint64_t all)
     return report_stopped(ctx);
 }
 
+int results_set(const struct subject *s, const struct eval_set **ret)
+{
+    return s->name ? eval_view_at(s->eval, s->name, ret) : eval_view(s->eval, ret);
+}
+
 int results_of(const struct subject *s, const struct version *v, const struct eval_set *set,
                struct eval_result **ret)
 {
