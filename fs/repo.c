@@ -202,6 +202,17 @@ int repo_append_rows(struct repo *r, const struct who *w, enum eval_lines what, 
     return 0;
 }
 
+int repo_capture(struct repo *r, const struct who *w, const struct version *v, const char *p, size_t n,
+                 int (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx,
+                 struct eval_captured *ret)
+{
+    struct eval_writer ew = eval_writer_of(w);
+    int err = eval_capture(r->eval, &ew, v, p, n, progress, ctx, ret);
+    if (err >= 0)
+        tell(r, REPO_ROWS | REPO_RESULTS);
+    return err;
+}
+
 int repo_import_predictions(struct repo *r, const struct who *w, const char *version, const char *p, size_t n,
                             struct append_result *ret)
 {

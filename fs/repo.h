@@ -50,6 +50,10 @@ struct append_result {
 };
 int repo_append_rows(struct repo *r, const struct who *w, enum eval_lines what, const char *p, size_t n,
                      struct append_result *ret);
+/* See eval_capture. */
+int repo_capture(struct repo *r, const struct who *w, const struct version *v, const char *p, size_t n,
+                 int (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx,
+                 struct eval_captured *ret);
 /* Imported predictions for a version: JSON lines {"id":…,"prediction":…,"probability":…|"p_<label>":…}. */
 int repo_import_predictions(struct repo *r, const struct who *w, const char *version, const char *p, size_t n,
                             struct append_result *ret);

@@ -192,6 +192,24 @@ int describe_evaluation(const struct eval_result *r, struct out *o)
     return put_line(j, o);
 }
 
+int describe_capture(const struct version *v, const struct eval_captured *c, struct out *o)
+{
+    json_t *j = json_pack("{s:o,s:o,s:i}", "version", json_sprintf("v%u", v->number), "id", json_text(c->id),
+                          "right", c->right);
+    if (j && *c->pred)
+        json_object_set_new(j, "pred", json_text(c->pred));
+    if (j && c->p == c->p)
+        json_object_set_new(j, "p", json_real(c->p));
+    if (j && *c->problem)
+        json_object_set_new(j, "problem", json_text(c->problem));
+    if (j)
+        json_object_set_new(j, "became",
+                            json_string(c->added.merged       ? "merged"
+                                        : c->added.unlabelled ? "unlabelled"
+                                                              : "kept"));
+    return put_line(j, o);
+}
+
 /* ---- directories ---- */
 
 struct listing {

@@ -8,6 +8,7 @@
  * author, time, time_ns, message, tags, files, bytes, bytes_new, stored_new, and lineage when asked for. */
 int describe_versions(struct store *s, const char *name, int lineage, struct out *o);
 int describe_usage(struct store *s, struct out *o);
+int describe_capture(const struct version *v, const struct eval_captured *c, struct out *o);
 int describe_evaluation(const struct eval_result *r, struct out *o);
 /* request_format_entry for each name in the directory, or for the file at path; full: with sizes and times.
  */

@@ -305,6 +305,20 @@ static int op_evaluate(const struct call *c)
     return err;
 }
 
+static int op_capture(const struct call *c)
+{
+    const struct version *v;
+    struct eval_captured got;
+    int err = resolve(c, c->q->name, &v);
+    if (err < 0)
+        return err;
+    err = repo_capture(c->repo, c->who, v, c->q->body, c->q->nbody, progressed, (void *)(uintptr_t)c, &got);
+    if (err >= 0)
+        err = describe_capture(v, &got, c->ret);
+    version_unref(v);
+    return err;
+}
+
 /* Gathers the lines, since the store may hold a lock when it says them. */
 struct check {
     struct out lines;
@@ -379,7 +393,7 @@ static int (*const ops[REQUEST_OP_MAX])(const struct call *c) = {
     [REQUEST_CONFIG] = op_config,     [REQUEST_REMOVE] = op_remove,   [REQUEST_CHECK] = op_check,
     [REQUEST_VERSIONS] = op_versions, [REQUEST_LIST] = op_list,       [REQUEST_CAT] = op_cat,
     [REQUEST_SHOW] = op_show,         [REQUEST_DIFF] = op_diff,       [REQUEST_EVALUATE] = op_evaluate,
-    [REQUEST_EXPORT] = op_export,     [REQUEST_USAGE] = op_usage,
+    [REQUEST_EXPORT] = op_export,     [REQUEST_USAGE] = op_usage,     [REQUEST_CAPTURE] = op_capture,
 };
 
 int owner_answer(struct repo *r, const struct who *w, const struct request *q, const struct reply *to,

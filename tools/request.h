@@ -61,6 +61,7 @@ enum request_op {
     REQUEST_EVALUATE, /* name: version. result: one line of JSON */
     REQUEST_EXPORT,   /* name: version. files, and data after each. result: "v3" */
     REQUEST_USAGE,    /* result: one line of JSON */
+    REQUEST_CAPTURE,  /* name: version, body: a row as JSON. result: one line of JSON */
     REQUEST_OP_MAX,
 };
 enum request_flag { REQUEST_FORCE = 1, REQUEST_LONG = 2, REQUEST_LINEAGE = 4, REQUEST_PYTHON = 8 };

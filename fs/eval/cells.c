@@ -15,7 +15,8 @@ static int no_memory(void)
 static char *label_of(const struct row *row, struct arena *a)
 {
     struct out o = {0};
-    row_label_text(row->label, &o);
+    if (row->label)
+        row_label_text(row->label, &o);
     char *ret = out_error(&o) ? NULL : arena_strdup(a, out_cstr(&o));
     out_fini(&o);
     return ret;
@@ -69,6 +70,11 @@ static void finish(struct eval_result *r)
 static int judge(const struct cells *x, struct eval_result *r, const struct row *row, struct eval_cell *c)
 {
     c->state = 1;
+    if (!row->label) { /* only asked what the version says */
+        if (c->p && r->task == SPEC_BINARY)
+            c->value = c->p[r->nlabels - 1];
+        return 0;
+    }
     if (r->task == SPEC_REGRESSION) {
         c->truth = json_is_number(row->label) ? json_number_value(row->label) : NAN;
         c->loss = (c->value - c->truth) * (c->value - c->truth);

@@ -3,6 +3,7 @@
 #include "fs/eval/amend.h"
 #include "fs/eval/compare.h"
 #include "fs/eval/grow.h"
+#include "fs/eval/guess.h"
 #include "fs/eval/import.h"
 #include "fs/eval/past.h"
 #include "fs/eval/runner.h"
@@ -63,8 +64,9 @@ static int check_label(const struct spec *s, const json_t *label)
     return err;
 }
 
-/* The newest version's model, to see what it takes; NULL when there is none or no engine can tell. */
+/* The newest version and its model, to see what it takes; NULL when there is none or no engine can tell. */
 struct taker {
+    const struct version *version;
     struct pick *pick;
     struct models_slot *slot;
     struct runner *runner;
@@ -72,15 +74,13 @@ struct taker {
 
 static int taker_open(struct eval *e, struct settings *with, struct taker *t)
 {
-    const struct version *v = NULL;
-    int err = version_latest(e->store, &v);
+    int err = version_latest(e->store, &t->version);
     if (err)
         return err == -ENOENT ? 0 : err;
-    err = pick_make(e->store, v, with, &t->pick);
+    err = pick_make(e->store, t->version, with, &t->pick);
     if (!err && t->pick->engine != SPEC_ENGINE_INFER && t->pick->engine != SPEC_PYTHON &&
         models_runner(e->models, t->pick, &t->slot, &t->runner))
         t->runner = NULL; /* its results will say why */
-    version_unref(v);
     return err;
 }
 
@@ -88,6 +88,27 @@ static void taker_close(struct eval *e, struct taker *t)
 {
     models_release(e->models, t->slot);
     pick_free(t->pick);
+    version_unref(t->version);
+}
+
+/* Notes in the rows what the newest version is known to say of them. */
+static int note_known(struct eval *e, const struct taker *t, struct grow_item *items, size_t n)
+{
+    int err = 0;
+    for (size_t i = 0; !err && t->pick && i < n; i++) {
+        struct guess g;
+        int known = items[i].row.json ? results_has(e->results, t->pick, &items[i].row.input_digest) : 0;
+        if (known <= 0) {
+            err = known;
+            continue;
+        }
+        err = guess_make(e, t->version, EVAL_KNOWN, &items[i].row, NULL, NULL, &g);
+        if (!err && *g.pred &&
+            !(items[i].row.known =
+                  json_pack("{s:o s:s}", "version", json_sprintf("v%u", t->version->number), "pred", g.pred)))
+            err = fail(-ENOMEM, "out of memory");
+    }
+    return err;
 }
 
 static int judge(const char *p, size_t n, const struct settings *with, const struct taker *t,
@@ -146,6 +167,8 @@ int eval_append(struct eval *e, const struct eval_writer *w, const char *p, size
         err = k ? taker_open(e, with, &t) : 0;
         for (size_t i = 0; !err && i < k; i++)
             err = judge(items[i].line, items[i].n, with, &t, &items[i]);
+        if (!err)
+            err = note_known(e, &t, items, k);
         taker_close(e, &t);
         if (!err)
             err = grow_add(e->set, with, w, EVAL_ROWS, items, k, ret);

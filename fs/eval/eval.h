@@ -36,6 +36,22 @@ int eval_append(struct eval *e, const struct eval_writer *w, const char *p, size
 enum eval_lines { EVAL_ROWS, EVAL_RETIRE, EVAL_RELABEL };
 int eval_amend(struct eval *e, const struct eval_writer *w, enum eval_lines what, const char *p, size_t n,
                struct eval_added *ret);
+/*
+ * One line, {"input":…,"reason":…,"label":…}, that a version met in the wild: the version is run on it, and
+ * the row is added as a failure of that version (as curated when the version is right). -EINVAL: refused,
+ * fail() says why. The version that cannot be run is no reason to refuse.
+ */
+struct eval_captured {
+    struct eval_added added;
+    char id[256];      /* of the row, also when it was there already */
+    char pred[256];    /* what the version says; "" unknown */
+    double p;          /* probability of that; NaN unknown */
+    int right;         /* 1, 0; -1 not known */
+    char problem[256]; /* why pred is not known */
+};
+int eval_capture(struct eval *e, const struct eval_writer *w, const struct version *v, const char *p,
+                 size_t n, int (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx,
+                 struct eval_captured *ret);
 /* Predictions made elsewhere (see import.h for the lines); -EINVAL when no line could be kept. */
 int eval_import(struct eval *e, const struct eval_writer *w, const struct version *v, const char *p, size_t n,
                 struct eval_added *ret);

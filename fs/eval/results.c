@@ -382,6 +382,20 @@ static int by_engine(struct results *r, struct job *j, enum eval_want want, stru
     return err ? err : cells_of_engine(c, &x->r);
 }
 
+int results_has(struct results *r, const struct pick *p, const struct digest *input)
+{
+    struct digest run;
+    struct answers *a;
+    const char *fingerprint;
+    size_t n;
+    if (p->engine == SPEC_ENGINE_INFER || runner_fingerprint(p->engine, &fingerprint))
+        return 0;
+    int err = engine_run(p, fingerprint, &run);
+    if (!err)
+        err = results_answers(r, &run, &a);
+    return err ? err : answers_get(a, input, &n) != NULL;
+}
+
 static int by_import(struct answers *given, struct result *x, struct cells *c)
 {
     x->r.run = *answers_run(given);

@@ -17,6 +17,8 @@ void results_free(struct eval_result *r);
 
 /* The run of the predictions imported for a version; of an engine's. */
 void results_import_run(const struct version *v, struct digest *ret);
+/* Is the answer of the version that was picked to this input known? 1, 0 or -errno. */
+int results_has(struct results *r, const struct pick *p, const struct digest *input);
 /* The answers of a run, loaded once; they live as long as r. */
 int results_answers(struct results *r, const struct digest *run, struct answers **ret);
 void results_known(struct results *r, struct hash *h); /* adds what is known now */

@@ -7,8 +7,8 @@
 #include <time.h>
 
 /* The keys only the owner of the store writes. */
-static const char *const stamp_keys[] = {"row", "rev", "digest",  "input_digest", "added_at",
-                                         "uid", "pid", "retired", "was",          "erased"};
+static const char *const stamp_keys[] = {"row", "rev",     "digest", "input_digest", "added_at",   "uid",
+                                         "pid", "retired", "was",    "erased",       "pred_at_add"};
 
 static const char *const kinds[] = {"sample", "curated", "failure", "adversarial", "synthetic", "import"};
 
@@ -283,6 +283,7 @@ void row_fini(struct row *r)
         return;
     json_decref(r->json);
     json_decref(r->was);
+    json_decref(r->known);
     *r = (struct row){0};
 }
 
@@ -314,6 +315,8 @@ void row_format(const struct row *r, const struct row_stamp *s, struct out *o)
         set(j, "retired", json_integer((json_int_t)s->retired), o);
     if (r->was)
         set(j, "was", json_incref(r->was), o);
+    if (r->known)
+        set(j, "pred_at_add", json_incref(r->known), o);
     hash_hex(&r->digest, hex);
     set(j, "digest", json_string(hex), o);
     hash_hex(&r->input_digest, hex);
@@ -350,17 +353,20 @@ int row_load(const char *p, size_t n, const struct digest *scorer, struct row *r
     struct row r = {0};
     enum row_reason why = ROW_FINE;
     json_t *was = err ? NULL : json_incref(json_object_get(o, "was"));
+    json_t *known = err ? NULL : json_incref(json_object_get(o, "pred_at_add"));
     if (was && !json_is_array(was))
         err = fail(-EBADMSG, "row: its past is no list");
     if (!err && (err = judge(o, scorer, &r, &why)) == -EINVAL)
         err = -EBADMSG;
     if (err) {
         json_decref(was);
+        json_decref(known);
         json_decref(o);
         return err;
     }
     *ret = r;
     ret->was = was;
+    ret->known = known;
     *ret_stamp = s;
     return 0;
 }

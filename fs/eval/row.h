@@ -46,6 +46,7 @@ enum row_reason {
 struct row {
     json_t *json;   /* owned: the writer's keys, normalised; everything below points into it */
     json_t *was;    /* owned: what it said before, see row_remember; NULL */
+    json_t *known;  /* owned: "pred_at_add", what the newest version was known to say of it; NULL */
     const char *id; /* given, or "r-" and 16 hex digits of digest */
     const json_t *input;
     const json_t *label;         /* string, number or boolean; NULL: unlabelled */
@@ -75,7 +76,7 @@ int row_parse(const char *p, size_t n, const struct digest *scorer, struct row *
 void row_fini(struct row *r);
 
 /* The stored form: canonical JSON on one line (no newline) of the writer's keys and "row", "rev", "digest",
- * "input_digest", "added_at" (RFC 3339), "uid", "pid", "retired" and "was". */
+ * "input_digest", "added_at" (RFC 3339), "uid", "pid", "retired", "was" and "pred_at_add". */
 void row_format(const struct row *r, const struct row_stamp *s, struct out *o);
 /* Reads the stored form again: as row_parse, and the stamp. -EBADMSG: not what row_format wrote. */
 int row_load(const char *p, size_t n, const struct digest *scorer, struct row *ret,
