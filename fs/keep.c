@@ -288,6 +288,19 @@ void keep_close(struct keep *k)
     free(k);
 }
 
+void keep_clear(struct keep *k)
+{
+    pthread_mutex_lock(&k->mutex);
+    for (int i = 0; i < BUCKETS; i++)
+        for (struct entry *e = LIST_FIRST(&k->bucket[i]), *next; e; e = next) {
+            next = LIST_NEXT(e, same);
+            drop_text(k, e);
+            drop_file(k, e);
+            drop_unused(e);
+        }
+    pthread_mutex_unlock(&k->mutex);
+}
+
 int keep_find(struct keep *k, const struct digest *key, const struct text **ret)
 {
     pthread_mutex_lock(&k->mutex);

@@ -202,6 +202,18 @@ int repo_append_rows(struct repo *r, const struct who *w, enum eval_lines what, 
     return 0;
 }
 
+int repo_erase(struct repo *r, const struct who *w, const char *id, const char *reason,
+               struct eval_erased *ret)
+{
+    struct eval_writer ew = eval_writer_of(w);
+    int err = eval_erase(r->eval, &ew, id, reason, ret);
+    if (err < 0)
+        return err;
+    texts_clear(r->texts);
+    tell(r, REPO_ROWS | REPO_RESULTS);
+    return 0;
+}
+
 int repo_capture(struct repo *r, const struct who *w, const struct version *v, const char *p, size_t n,
                  int (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx,
                  struct eval_captured *ret)

@@ -50,6 +50,9 @@ struct append_result {
 };
 int repo_append_rows(struct repo *r, const struct who *w, enum eval_lines what, const char *p, size_t n,
                      struct append_result *ret);
+/* See eval_erase; the texts of all reports go too. */
+int repo_erase(struct repo *r, const struct who *w, const char *id, const char *reason,
+               struct eval_erased *ret);
 /* See eval_capture. */
 int repo_capture(struct repo *r, const struct who *w, const struct version *v, const char *p, size_t n,
                  int (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx,

@@ -353,6 +353,14 @@ int texts_put(struct texts *t, struct out *o, const struct text **ret)
     return keep_add(t->keep, &key, o, 0, ret);
 }
 
+void texts_clear(struct texts *t)
+{
+    pthread_mutex_lock(&t->mutex);
+    memset(t->failures, 0, sizeof t->failures);
+    pthread_mutex_unlock(&t->mutex);
+    keep_clear(t->keep);
+}
+
 void texts_set_failure(struct texts *t, const struct digest *subject, const char *why)
 {
     pthread_mutex_lock(&t->mutex);

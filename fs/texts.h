@@ -46,6 +46,9 @@ int texts_cancel(struct texts *t, struct text_ask *ask);
 /* A text that exists already: kept in memory under its own SHA-256. */
 int texts_put(struct texts *t, struct out *o, const struct text **ret);
 
+/* Forgets every text and failure, and removes the files. */
+void texts_clear(struct texts *t);
+
 /* The last failure of a subject; `why` NULL forgets it. */
 void texts_set_failure(struct texts *t, const struct digest *subject, const char *why);
 int texts_failure(struct texts *t, const struct digest *subject, const struct text **ret); /* -ENOENT */

@@ -27,6 +27,10 @@ struct core_range {
     uint64_t first, n;
 };
 
+/* predictions.c: what is known changes by (of, p, n); *ret is what `known` is once the batch is written. */
+int predictions_mark(struct store *s, struct db_batch *b, const struct digest *of, const void *p, size_t n,
+                     uint64_t *ret);
+
 struct write;
 struct manifests; /* the loaded ones, manifest.c */
 
@@ -48,6 +52,8 @@ struct store {
     struct anchor anchor;
     uint64_t acked_seq; /* (m) as in the anchor */
     struct digest acked_hash;
+    pthread_mutex_t known_lock;  /* before (m) */
+    uint64_t known;              /* (known_lock) of the predictions: predictions_known */
     uint64_t next_id;            /* (m) chunk ids */
     struct core_range *reserved; /* (m) ascending; given out and not yet committed */
     size_t nreserved;            /* (m) */

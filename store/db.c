@@ -309,6 +309,22 @@ int db_last(struct db *db, enum db_cf cf, const void *prefix, size_t nprefix, vo
     return r;
 }
 
+int db_scrub(struct db *db, enum db_cf cf)
+{
+    char *err = NULL;
+    rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
+    for (int i = 0; i < DB_CFS && !err; i++) /* all: only then is the log of no more use */
+        rocksdb_flush_cf(db->db, flush, db->cf[i], &err);
+    rocksdb_flushoptions_destroy(flush);
+    if (err)
+        return failed(db->path, err);
+    rocksdb_compactoptions_t *o = rocksdb_compactoptions_create();
+    rocksdb_compactoptions_set_bottommost_level_compaction(o, 2); /* also what is at the bottom already */
+    rocksdb_compact_range_cf_opt(db->db, db->cf[cf], o, NULL, 0, NULL, 0);
+    rocksdb_compactoptions_destroy(o);
+    return 0;
+}
+
 struct db_batch {
     rocksdb_writebatch_t *b;
 };

@@ -57,6 +57,9 @@ void db_iter_free(struct db_iter *it);
 /* The greatest key with the prefix, copied into key (nkey bytes, the key's exact length): 1, 0: none. */
 int db_last(struct db *db, enum db_cf cf, const void *prefix, size_t nprefix, void *key, size_t nkey);
 
+/* Rewrites a column family: no replaced or deleted value is in any file afterwards. */
+int db_scrub(struct db *db, enum db_cf cf);
+
 struct db_batch;
 struct db_batch *db_batch_new(void); /* NULL: out of memory */
 void db_batch_free(struct db_batch *b);

@@ -8,10 +8,38 @@ struct predictions {
     const char *info;
     const struct stored_prediction *v;
     size_t n;
+    uint64_t known; /* afterwards */
 };
 
-static int add(struct store *s, const struct predictions *x, struct db_batch *b)
+/* The sum of what is known is written with what changes it. With known_lock held. */
+int predictions_mark(struct store *s, struct db_batch *b, const struct digest *of, const void *p, size_t n,
+                     uint64_t *ret)
 {
+    struct out o = {0};
+    wire_put_u64(&o, s->known);
+    wire_put_digest(&o, of);
+    wire_put_u64(&o, hash_xxh3(p, n));
+    *ret = hash_xxh3(o.p, o.n);
+    out_reset(&o);
+    wire_put_u8(&o, 1);
+    wire_put_u64(&o, *ret);
+    db_put(s->db, b, DB_META, "known", 5, o.p, o.n);
+    int r = out_error(&o);
+    out_fini(&o);
+    return r < 0 ? fail(r, "out of memory") : 0;
+}
+
+uint64_t predictions_known(struct store *s)
+{
+    pthread_mutex_lock(&s->known_lock);
+    uint64_t known = s->known;
+    pthread_mutex_unlock(&s->known_lock);
+    return known;
+}
+
+static int add(struct store *s, struct predictions *x, struct db_batch *b)
+{
+    struct out all = {0}; /* what is new, for the mark */
     struct out rec = {0};
     struct key k = key_prediction(x->run, NULL);
     if (x->info) {
@@ -23,10 +51,14 @@ static int add(struct store *s, const struct predictions *x, struct db_batch *b)
         out_reset(&rec);
         record_bytes_format(x->v[i].p, x->v[i].n, &rec);
         db_put(s->db, b, DB_PREDICTIONS, k.b, k.n, rec.p, rec.n);
+        wire_put_digest(&all, &x->v[i].input);
+        wire_put_u64(&all, hash_xxh3(rec.p, rec.n));
     }
-    int r = out_error(&rec);
+    int r = out_error(&rec) ? out_error(&rec) : out_error(&all);
+    r = r < 0 ? fail(r, "out of memory") : predictions_mark(s, b, x->run, all.p, all.n, &x->known);
     out_fini(&rec);
-    return r < 0 ? fail(r, "out of memory") : 0;
+    out_fini(&all);
+    return r;
 }
 
 static int build(struct store *s, void *ctx, uint64_t seq, struct db_batch *b, struct out *event)
@@ -43,18 +75,23 @@ int predictions_put(struct store *s, const struct digest *run, const char *info,
                     const struct stored_prediction *v, size_t n, int sync)
 {
     struct predictions x = {.run = run, .info = info, .v = v, .n = n};
+    int r;
+    pthread_mutex_lock(&s->known_lock);
     if (sync) {
         struct write w = {.kind = "predictions", .build = build, .ctx = &x};
-        return write_submit(s, &w);
+        r = write_submit(s, &w);
+    } else if (s->readonly) {
+        r = fail(-EROFS, "%s: opened read-only", s->path);
+    } else { /* may be lost and made again: no event, no sync */
+        struct db_batch *b = db_batch_new();
+        r = b ? add(s, &x, b) : fail(-ENOMEM, "out of memory");
+        if (r == 0)
+            r = db_write(s->db, b, 0);
+        db_batch_free(b);
     }
-    /* may be lost and made again: no event, no sync */
-    if (s->readonly)
-        return fail(-EROFS, "%s: opened read-only", s->path);
-    struct db_batch *b = db_batch_new();
-    int r = b ? add(s, &x, b) : fail(-ENOMEM, "out of memory");
     if (r == 0)
-        r = db_write(s->db, b, 0);
-    db_batch_free(b);
+        s->known = x.known;
+    pthread_mutex_unlock(&s->known_lock);
     return r;
 }
 

@@ -5,6 +5,7 @@
  *
  *   meta (default)  "features"           u8 1, u64 incompatible, u64 read-only compatible, u64 compatible
  *                   "id"                 u8 1, 32 store id
+ *                   "known"              u8 1, u64 sum of the predictions
  *                   "ids"                u8 1, u64 next chunk id, u64 newest chunk id in `chunks`
  *   idx             digest [be64 id]     u8 1, u8 codec, u8 depth, u64 id, u32 raw, u32 stored, u64 base, u64
  * scale (SHA-256 of the raw bytes; with id: a second copy of the same bytes) versions        model 'd' digest

@@ -39,6 +39,11 @@ struct event {
 /* Writes rows (new ones have seq 0; others replace the record of that seq) and one event, synced. Concurrent
  * callers share one sync. On success the rows' seq fields are set. */
 int rows_write(struct store *s, struct stored_row *rows, size_t n, const char *kind, const char *event_json);
+/* Replaces rows by what is left of them, and drops the predictions on the inputs: one event, "erase". */
+int rows_erase(struct store *s, struct stored_row *rows, size_t n, const struct digest *inputs,
+               size_t ninputs, const char *event_json);
+/* What was replaced or dropped leaves the disk as well. */
+int rows_scrub(struct store *s);
 /* By seq, oldest first, from `from` on; borrowed. */
 int rows_each(struct store *s, uint64_t from, int (*each)(void *ctx, const struct stored_row *r), void *ctx);
 
@@ -64,6 +69,8 @@ struct stored_prediction {
  * ones may be computed again. */
 int predictions_put(struct store *s, const struct digest *run, const char *info,
                     const struct stored_prediction *v, size_t n, int sync);
+/* Changes whenever predictions are added or erased, and is the same when the store is opened again. */
+uint64_t predictions_known(struct store *s);
 int predictions_each(struct store *s, const struct digest *run,
                      int (*each)(void *ctx, const struct stored_prediction *p), void *ctx);
 int predictions_info(struct store *s, const struct digest *run, struct out *ret); /* -ENOENT: no such run */

@@ -125,6 +125,20 @@ static int check_chunks(struct store *s)
                                    : r; /* there, though its bytes may be damaged: its readers will tell */
 }
 
+/* Absent until predictions are kept. */
+static int read_known(struct store *s)
+{
+    struct db_value v;
+    int r = db_get(s->db, DB_META, "known", 5, &v);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    struct wire w = wire_read(v.p, v.n);
+    int version = wire_u8(&w);
+    s->known = wire_u64(&w);
+    db_value_free(&v);
+    return w.bad || version != 1 ? fail(-EBADMSG, "the store's \"known\" record is damaged") : 0;
+}
+
 static int read_counters(struct store *s)
 {
     struct key rows = key_model(0), numbers = key_model('n');
@@ -149,6 +163,8 @@ static int verify(struct store *s)
         r = check_history(s);
     if (r == 0)
         r = check_chunks(s);
+    if (r == 0)
+        r = read_known(s);
     return r < 0 ? r : read_counters(s);
 }
 
@@ -248,6 +264,7 @@ int store_open(const char *repo, unsigned flags, struct store **ret)
     s->readonly = flags & STORE_READ_ONLY;
     s->last = &s->first;
     pthread_mutex_init(&s->mutex, NULL);
+    pthread_mutex_init(&s->known_lock, NULL);
     pthread_cond_init(&s->turn, NULL);
     s->path = realpath(repo, NULL);
     s->manifests = manifests_new();
@@ -277,6 +294,7 @@ void store_close(struct store *s)
         close(s->dirfd);
     pthread_cond_destroy(&s->turn);
     pthread_mutex_destroy(&s->mutex);
+    pthread_mutex_destroy(&s->known_lock);
     free(s->reserved);
     free(s->path);
     free(s);

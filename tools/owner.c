@@ -319,6 +319,17 @@ static int op_capture(const struct call *c)
     return err;
 }
 
+static int op_erase(const struct call *c)
+{
+    struct eval_erased done;
+    int err = repo_erase(c->repo, c->who, c->q->name, c->q->other, &done);
+    if (err == 0) {
+        wire_put_u64(c->ret, done.rows);
+        wire_put_u64(c->ret, done.lines);
+    }
+    return err;
+}
+
 /* Gathers the lines, since the store may hold a lock when it says them. */
 struct check {
     struct out lines;
@@ -394,6 +405,7 @@ static int (*const ops[REQUEST_OP_MAX])(const struct call *c) = {
     [REQUEST_VERSIONS] = op_versions, [REQUEST_LIST] = op_list,       [REQUEST_CAT] = op_cat,
     [REQUEST_SHOW] = op_show,         [REQUEST_DIFF] = op_diff,       [REQUEST_EVALUATE] = op_evaluate,
     [REQUEST_EXPORT] = op_export,     [REQUEST_USAGE] = op_usage,     [REQUEST_CAPTURE] = op_capture,
+    [REQUEST_ERASE] = op_erase,
 };
 
 int owner_answer(struct repo *r, const struct who *w, const struct request *q, const struct reply *to,

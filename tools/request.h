@@ -62,6 +62,7 @@ enum request_op {
     REQUEST_EXPORT,   /* name: version. files, and data after each. result: "v3" */
     REQUEST_USAGE,    /* result: one line of JSON */
     REQUEST_CAPTURE,  /* name: version, body: a row as JSON. result: one line of JSON */
+    REQUEST_ERASE,    /* name: a row's id, other: the reason. result: u64 rows, u64 refused lines */
     REQUEST_OP_MAX,
 };
 enum request_flag { REQUEST_FORCE = 1, REQUEST_LONG = 2, REQUEST_LINEAGE = 4, REQUEST_PYTHON = 8 };

@@ -22,8 +22,8 @@ struct answers {
     struct arena arena;
     struct slot *slots; /* (cap), a power of two, at most 3/4 full */
     size_t cap, count;
-    uint64_t sum;
-    char *about; /* JSON, or NULL */
+    uint64_t sum, bytes; /* bytes: of the arena, about */
+    char *about;         /* JSON, or NULL */
     int about_stored;
 };
 
@@ -69,6 +69,7 @@ static int keep(struct answers *a, const struct stored_prediction *x)
     if (!copy)
         return fail(-ENOMEM, "out of memory");
     memcpy(copy, x->p, x->n);
+    a->bytes += x->n;
     struct slot *s = seek(a->slots, a->cap, &x->input);
     if (s->p)
         a->sum -= fingerprint(&s->input, s->p, s->n);
@@ -176,6 +177,14 @@ size_t answers_count(struct answers *a)
 {
     pthread_mutex_lock(&a->lock);
     size_t n = a->count;
+    pthread_mutex_unlock(&a->lock);
+    return n;
+}
+
+uint64_t answers_bytes(struct answers *a)
+{
+    pthread_mutex_lock(&a->lock);
+    uint64_t n = a->bytes + a->cap * sizeof *a->slots + sizeof *a;
     pthread_mutex_unlock(&a->lock);
     return n;
 }

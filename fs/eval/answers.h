@@ -33,7 +33,8 @@ const uint8_t *answers_get(struct answers *a, const struct digest *input, size_t
 /* Adds to the store, then to memory. */
 int answers_put(struct answers *a, const struct stored_prediction *p, size_t n, int sync);
 size_t answers_count(struct answers *a);
-uint64_t answers_sum(struct answers *a); /* changes whenever an answer is added or replaced */
+uint64_t answers_bytes(struct answers *a); /* of memory */
+uint64_t answers_sum(struct answers *a);   /* changes whenever an answer is added or replaced */
 
 /* The engine's answer in its stored form. */
 void answers_format(const struct runner_answer *a, struct out *o);

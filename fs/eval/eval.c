@@ -2,6 +2,7 @@
 #include "fs/eval/eval.h"
 #include "fs/eval/amend.h"
 #include "fs/eval/compare.h"
+#include "fs/eval/erase.h"
 #include "fs/eval/grow.h"
 #include "fs/eval/guess.h"
 #include "fs/eval/import.h"
@@ -280,7 +281,8 @@ void eval_known(struct eval *e, struct digest *ret)
         return;
     eval_revision(e, revision, &set);
     hash_update(h, set.b, sizeof set.b);
-    results_known(e->results, h);
+    uint64_t known = predictions_known(e->store);
+    hash_update(h, &known, sizeof known);
     hash_final(h, ret);
     hash_free(h);
 }
@@ -301,6 +303,18 @@ void eval_imports(struct eval *e, struct digest *ret)
         events_each(e->store, e->events_seen + 1, see_event, e);
     *ret = e->newest_import;
     pthread_mutex_unlock(&e->lock);
+}
+
+uint64_t eval_memory(struct eval *e, uint64_t bytes)
+{
+    runs_limit(results_runs(e->results), bytes);
+    return runs_bytes(results_runs(e->results));
+}
+
+int eval_erase(struct eval *e, const struct eval_writer *w, const char *id, const char *reason,
+               struct eval_erased *ret)
+{
+    return erase_row(e->set, e->results, w, id, reason, ret);
 }
 
 int eval_lacks_engine(struct eval *e)

@@ -58,6 +58,17 @@ int eval_import(struct eval *e, const struct eval_writer *w, const struct versio
 /* spec.json, graph.onnx, cost.csv …: -EINVAL with the reason in fail_text(), and nothing changes. */
 int eval_configure(struct eval *e, const struct eval_writer *w, const char *name, const void *p, size_t n);
 
+/* The content of a row leaves every revision, the refused lines, the predictions and the disk: of all rows
+ * that have or had the id, and of whatever else has an input of theirs. A new epoch begins when one of them
+ * was active. -ENOENT: no such row. */
+struct eval_erased {
+    uint64_t rows, lines; /* of the set; refused ones */
+};
+int eval_erase(struct eval *e, const struct eval_writer *w, const char *id, const char *reason,
+               struct eval_erased *ret);
+/* At most so many bytes of known predictions are held in memory (256 MiB unless said). Returns what is now. */
+uint64_t eval_memory(struct eval *e, uint64_t bytes);
+
 /* "E1.42": raised by append (k) and by a change of what scores (N). The digest covers rows and configuration.
  */
 void eval_revision(struct eval *e, char ret[32], struct digest *ret_digest);

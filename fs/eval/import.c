@@ -109,7 +109,7 @@ static int store(struct results *r, struct store *s, const struct batch *b, cons
                  const struct version *v, const struct eval_added *added)
 {
     struct digest run;
-    struct answers *a;
+    struct answers *a = NULL;
     char hex[HASH_HEX];
     hash_hex(&v->digest, hex);
     results_import_run(v, &run);
@@ -120,13 +120,14 @@ static int store(struct results *r, struct store *s, const struct batch *b, cons
     if (event && w->name)
         json_object_set_new(event, "by", json_string(w->name));
     char *text = event ? json_dumps(event, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-    int err = about && text ? results_answers(r, &run, &a) : fail(-ENOMEM, "out of memory");
+    int err = about && text ? runs_get(results_runs(r), &run, &a) : fail(-ENOMEM, "out of memory");
     if (!err)
         err = answers_set_about(a, about);
     if (!err)
         err = answers_put(a, b->p, b->n, 1);
     if (!err)
         err = rows_write(s, NULL, 0, "import", text);
+    runs_put(results_runs(r), a);
     json_decref(about);
     json_decref(event);
     free(text);

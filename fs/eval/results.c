@@ -15,10 +15,9 @@ struct results {
     struct store *store;
     struct models *models;
     struct intervals *intervals;
+    struct runs *runs;
     pthread_mutex_t lock; /* guards all below */
-    struct answers **runs;
-    size_t nruns, cap;
-    uint64_t done, all; /* rows of what is being computed */
+    uint64_t done, all;   /* rows of what is being computed */
     unsigned running;
     const struct version *version; /* the newest of them; a reference */
     struct timespec began;
@@ -34,21 +33,28 @@ int results_open(struct store *s, struct models *m, struct results **ret)
     r->store = s;
     r->models = m;
     pthread_mutex_init(&r->lock, NULL);
-    *ret = r;
-    return 0;
+    int err = runs_open(s, &r->runs);
+    if (err)
+        results_close(r);
+    else
+        *ret = r;
+    return err;
 }
 
 void results_close(struct results *r)
 {
     if (!r)
         return;
-    for (size_t i = 0; i < r->nruns; i++)
-        answers_close(r->runs[i]);
-    free(r->runs);
+    runs_close(r->runs);
     intervals_free(r->intervals);
     version_unref(r->version);
     pthread_mutex_destroy(&r->lock);
     free(r);
+}
+
+struct runs *results_runs(struct results *r)
+{
+    return r->runs;
 }
 
 void results_import_run(const struct version *v, struct digest *ret)
@@ -68,47 +74,6 @@ static int engine_run(const struct pick *p, const char *fingerprint, struct dige
     hash_final(h, ret);
     hash_free(h);
     return 0;
-}
-
-int results_answers(struct results *r, const struct digest *run, struct answers **ret)
-{
-    struct answers *a = NULL;
-    int err = 0;
-    pthread_mutex_lock(&r->lock);
-    for (size_t i = 0; !a && i < r->nruns; i++)
-        if (hash_equal(answers_run(r->runs[i]), run))
-            a = r->runs[i];
-    if (!a && r->nruns == r->cap) {
-        size_t cap = r->cap ? 2 * r->cap : 16;
-        struct answers **runs = reallocarray(r->runs, cap, sizeof *runs);
-        if (runs) {
-            r->runs = runs;
-            r->cap = cap;
-        } else {
-            err = fail(-ENOMEM, "out of memory");
-        }
-    }
-    if (!a && !err && (err = answers_open(r->store, run, &a)) == 0)
-        r->runs[r->nruns++] = a;
-    pthread_mutex_unlock(&r->lock);
-    if (!err)
-        *ret = a;
-    return err;
-}
-
-/* In any order: runs are loaded as they are asked for. */
-void results_known(struct results *r, struct hash *h)
-{
-    uint64_t sum = 0;
-    pthread_mutex_lock(&r->lock);
-    for (size_t i = 0; i < r->nruns; i++) {
-        uint64_t x[2] = {answers_sum(r->runs[i]),
-                         hash_xxh3(answers_run(r->runs[i])->b, sizeof(struct digest))};
-        if (x[0])
-            sum += hash_xxh3(x, sizeof x);
-    }
-    pthread_mutex_unlock(&r->lock);
-    hash_update(h, &sum, sizeof sum);
 }
 
 /* ---- what runs now ---- */
@@ -162,7 +127,7 @@ void results_status(struct results *r, struct eval_status *ret)
 
 struct job {
     struct results *results;
-    struct answers *answers;
+    struct answers *answers, *given; /* the engine's; imported ones */
     struct pick *pick;
     const struct eval_set *set;
     const char *fingerprint;
@@ -367,7 +332,7 @@ static int by_engine(struct results *r, struct job *j, enum eval_want want, stru
 {
     int refused = 0, err = engine_run(j->pick, j->fingerprint, &x->r.run);
     if (!err)
-        err = results_answers(r, &x->r.run, &j->answers);
+        err = runs_get(r->runs, &x->r.run, &j->answers);
     if (err)
         return err;
     x->r.model = j->pick->content;
@@ -392,8 +357,12 @@ int results_has(struct results *r, const struct pick *p, const struct digest *in
         return 0;
     int err = engine_run(p, fingerprint, &run);
     if (!err)
-        err = results_answers(r, &run, &a);
-    return err ? err : answers_get(a, input, &n) != NULL;
+        err = runs_get(r->runs, &run, &a);
+    if (err)
+        return err;
+    int known = answers_get(a, input, &n) != NULL;
+    runs_put(r->runs, a);
+    return known;
 }
 
 static int by_import(struct answers *given, struct result *x, struct cells *c)
@@ -410,18 +379,17 @@ static int by_import(struct answers *given, struct result *x, struct cells *c)
 static int choose(struct results *r, struct job *j, enum eval_want want, struct result *x, struct cells *c)
 {
     struct digest run;
-    struct answers *given;
     results_import_run(j->version, &run);
-    int err = results_answers(r, &run, &given);
+    int err = runs_get(r->runs, &run, &j->given);
     if (err)
         return err;
-    int have = answers_count(given) > 0;
+    int have = answers_count(j->given) > 0;
     if (have && (j->pick->engine == SPEC_ENGINE_INFER || !j->pick->spec))
-        return by_import(given, x, c);
+        return by_import(j->given, x, c);
     if (j->pick->engine == SPEC_ENGINE_INFER)
         return problem(x, j->pick->problem, NULL);
     if ((err = runner_fingerprint(j->pick->engine, &j->fingerprint)))
-        return have             ? by_import(given, x, c)
+        return have             ? by_import(j->given, x, c)
                : err == -ENOMEM ? err
                                 : problem(x, fail_text(), fail_hint_text());
     return by_engine(r, j, want, x, c);
@@ -449,6 +417,8 @@ int results_version(struct results *r, const struct version *v, enum eval_want w
         err = no_cells(x);
     if (!err)
         err = price_cells(&x->r);
+    runs_put(r->runs, j.answers);
+    runs_put(r->runs, j.given);
     pick_free(j.pick);
     if (err)
         results_free(&x->r);

@@ -4,6 +4,7 @@
 #include "fs/eval/answers.h"
 #include "fs/eval/eval.h"
 #include "fs/eval/models.h"
+#include "fs/eval/runs.h"
 
 struct results;
 int results_open(struct store *s, struct models *m, struct results **ret);
@@ -19,7 +20,5 @@ void results_free(struct eval_result *r);
 void results_import_run(const struct version *v, struct digest *ret);
 /* Is the answer of the version that was picked to this input known? 1, 0 or -errno. */
 int results_has(struct results *r, const struct pick *p, const struct digest *input);
-/* The answers of a run, loaded once; they live as long as r. */
-int results_answers(struct results *r, const struct digest *run, struct answers **ret);
-void results_known(struct results *r, struct hash *h); /* adds what is known now */
+struct runs *results_runs(struct results *r);
 void results_status(struct results *r, struct eval_status *ret);

@@ -273,6 +273,18 @@ struct settings *set_settings(struct set *s)
     return ret;
 }
 
+void set_settle(struct set *s)
+{
+    while (s->tickets != s->served)
+        pthread_cond_wait(&s->settled, &s->lock);
+}
+
+int set_reload(struct set *s)
+{
+    unload(s);
+    return rows_each(s->store, 1, load_row, s);
+}
+
 static char *config_event(const struct eval_writer *w, const char *name, const void *p, size_t n,
                           const struct set_revision *rev)
 {
@@ -309,16 +321,14 @@ static int configure(struct set *s, const struct eval_writer *w, const char *nam
     set_revs_add(s, &rev);
     settings_unref(s->settings);
     s->settings = settings_ref(new);
-    unload(s); /* a row's digest contains the scorer's: all are read anew */
-    return rows_each(s->store, 1, load_row, s);
+    return set_reload(s); /* a row's digest contains the scorer's */
 }
 
 int set_configure(struct set *s, const struct eval_writer *w, const char *name, const void *p, size_t n)
 {
     struct settings *new = NULL;
     pthread_mutex_lock(&s->lock);
-    while (s->tickets != s->served)
-        pthread_cond_wait(&s->settled, &s->lock);
+    set_settle(s);
     int err = settings_try(s->store, name, p, n, &new);
     if (!err)
         err = configure(s, w, name, p, n, new);

@@ -56,6 +56,8 @@ struct set_row *set_row_ref(struct set_row *r);
 void set_row_unref(struct set_row *r);
 
 /* With the lock held. */
+void set_settle(struct set *s);                /* waits until nobody is writing */
+int set_reload(struct set *s);                 /* reads all rows anew; nobody may be writing */
 int set_revs_reserve(struct set *s, size_t n); /* room for n more revisions */
 void set_revs_add(struct set *s, const struct set_revision *r);
 struct set_row *set_find_id(const struct set *s, const struct row *key);

@@ -149,6 +149,40 @@ START_TEST(waiting_rows)
 }
 END_TEST
 
+/* Nothing but the digest is left, wherever the content was; what is known elsewhere stays. */
+START_TEST(what_is_erased_is_gone)
+{
+    struct evals e = evals_open("erased");
+    struct eval_erased done;
+    evals_append(&e, ROW("a", 1, "ok") ROW("b", 2, "ok"));      /* E1.1 */
+    amend(&e, EVAL_RETIRE, "a gone\n");                         /* E2.0 */
+    evals_append(&e, ROW("again", 1, "bad") ROW("c", 1, "ok")); /* E2.1; c contradicts */
+    ck_assert_int_eq(eval_erase(e.eval, &evals_writer, "x", "why", &done), -ENOENT);
+    ck_ok(eval_erase(e.eval, &evals_writer, "a", "why", &done)); /* E3.0 */
+    ck_assert_uint_eq(done.rows, 2);
+    ck_assert_uint_eq(done.lines, 1);
+    for (int again = 0; again < 2; again++) {
+        const struct eval_set *v;
+        ck_assert_str_eq(rows_at(&e, "E1.1"), "b=ok");
+        ck_assert_str_eq(rows_at(&e, "E2.0"), "b=ok");
+        ck_assert_str_eq(rows_at(&e, "E3.0"), "b=ok");
+        ck_assert_str_eq(rows_at(&e, NULL), "b=ok");
+        static const char *const gone[][2] = {
+            {"E1.1", "\"row\":1"}, {"E2.1", "\"row\":3"}, {"E2.0", NULL}, {"E3.0", NULL}};
+        for (size_t i = 0; i < sizeof gone / sizeof *gone; i++) {
+            ck_ok(eval_view_at(e.eval, gone[i][0], &v));
+            const char *text = eval_view_erased(v);
+            ck_assert_msg(gone[i][1] ? strstr(text, gone[i][1]) != NULL : !*text, "%s: %s", gone[i][0], text);
+            ck_assert_ptr_null(strstr(text, "\"x\""));
+            eval_view_unref(v);
+        }
+        evals_reopen(&e, "erased");
+    }
+    ck_assert_uint_eq(evals_append(&e, ROW("a", 1, "ok")).kept, 1);
+    evals_close(&e);
+}
+END_TEST
+
 /* Predictions depend on inputs alone: a relabel changes scores and computes nothing; an old revision keeps
  * its. */
 START_TEST(a_relabel_computes_nothing)
@@ -193,6 +227,7 @@ Suite *unit_suite(void)
     tcase_add_test(t, every_revision_can_be_read);
     tcase_add_test(t, orders_that_are_refused);
     tcase_add_test(t, waiting_rows);
+    tcase_add_test(t, what_is_erased_is_gone);
     tcase_add_test(t, a_relabel_computes_nothing);
     suite_add_tcase(s, t);
     return s;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Predictions and scores against what PyTorch, XGBoost's Python and scikit-learn recorded in tests/data. */
+#include "fs/eval/runs.h"
 #include "tests/unit/evals.h"
 #include <pthread.h>
 
@@ -242,7 +243,33 @@ START_TEST(what_is_known_and_who_stops)
     ck_assert(r->complete);
     eval_result_free(r);
     eval_view_unref(set);
+    evals_reopen(&e, "known"); /* before anything is asked for, the same is known as before */
+    eval_known(e.eval, &before);
+    ck_assert(hash_equal(&before, &after));
     version_unref(v);
+    evals_close(&e);
+}
+END_TEST
+
+/* What is held in memory is bounded; what was let go is read again, not computed again. */
+START_TEST(memory_is_bounded)
+{
+    struct evals e = evals_open("bounded");
+    const struct version *v[2] = {evals_commit(&e, path_of("breast_cancer", "v1-10-rounds")),
+                                  evals_commit(&e, path_of("breast_cancer", "v2-60-rounds"))};
+    evals_append_file(&e, path_of("breast_cancer", "examples.jsonl"));
+    for (int i = 0; i < 2; i++)
+        eval_result_free(evals_result(&e, v[i], NULL));
+    uint64_t all = eval_memory(e.eval, RUNS_MEMORY), computed;
+    ck_assert_uint_gt(all, 2 * 200 * sizeof(struct digest));
+    ck_assert_uint_lt(eval_memory(e.eval, all * 3 / 4), all);
+    for (int i = 0; i < 4; i++) {
+        eval_result_free(evals_result(&e, v[i % 2], &computed));
+        ck_assert_uint_eq(computed, 0);
+        ck_assert_uint_le(eval_memory(e.eval, all * 3 / 4), all * 3 / 4);
+    }
+    version_unref(v[0]);
+    version_unref(v[1]);
     evals_close(&e);
 }
 END_TEST
@@ -384,6 +411,7 @@ Suite *unit_suite(void)
     tcase_add_test(t, other_forms_of_the_same_model);
     tcase_add_test(t, labels_are_not_in_the_key);
     tcase_add_test(t, what_is_known_and_who_stops);
+    tcase_add_test(t, memory_is_bounded);
     tcase_add_test(t, imported_predictions);
     tcase_add_test(t, a_damaged_model_says_why);
     tcase_add_test(t, readers_at_once);
