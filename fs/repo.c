@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fs/repo.h"
-#include "fs/eval/eval.h"
+#include "fs/eval/policy.h"
 #include "fs/texts.h"
 #include "store/base/fail.h"
 #include "store/base/wire.h"
@@ -343,6 +343,10 @@ static void text_key(struct repo *r, const struct report *rep, const struct dige
     }
     if (rep->inputs & INPUT_IMPORTS) {
         eval_imports(r->eval, &d);
+        wire_put_digest(&o, &d);
+    }
+    if (rep->inputs & INPUT_GATES) {
+        policy_key(r->store, &d);
         wire_put_digest(&o, &d);
     }
     hash_sha256(o.p, o.n, ret);

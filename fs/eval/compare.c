@@ -176,7 +176,7 @@ static int test_set(const struct work *w, const struct metric *m, const struct m
 }
 
 /* The word, once p_adj is known. */
-static void decide(struct eval_change *c)
+static void decide(struct eval_change *c, double alpha)
 {
     const char *note;
     struct word_case x = {.point = c->direction * c->delta,
@@ -185,9 +185,10 @@ static void decide(struct eval_change *c)
                           .has_ci = !isnan(c->lo),
                           .margin = c->margin,
                           .p_adj = c->family ? c->p_adj : -1,
-                          .alpha = ALPHA};
+                          .alpha = alpha};
     c->word = word_decide(&x, &note);
-    c->note = note ? note : c->note;
+    if (x.has_ci)
+        c->note = note ? note : "";
 }
 
 static int one(struct work *w, const char *name, enum row_cohort cohort, const struct sample *s,
@@ -209,6 +210,7 @@ static int one(struct work *w, const char *name, enum row_cohort cohort, const s
                               .test = "",
                               .ci_method = "",
                               .note = "",
+                              .gate = "",
                               .rows = s->n};
     if (metric_find(name, w->a->labels, w->a->nlabels, &m) ||
         metric_find(name, w->b->labels, w->b->nlabels, &other))
@@ -228,7 +230,7 @@ static int one(struct work *w, const char *name, enum row_cohort cohort, const s
     if (err)
         return err;
     c->margin = metric_is_cost(&m) ? 0 : !strcmp(m.unit, "share") ? margin : margin * fabs(c->a);
-    decide(c);
+    decide(c, ALPHA);
     w->n++;
     return 0;
 }
@@ -281,7 +283,7 @@ static int slices_of(struct work *w, const char *headline, const struct sample *
         if (!isnan(w->list[i].p)) {
             w->list[i].p_adj = p[j++];
             w->list[i].family = k;
-            decide(&w->list[i]);
+            decide(&w->list[i], ALPHA);
         }
     qsort(w->list + from, w->n - from, sizeof *w->list, cmp_slices);
     return err;
@@ -368,4 +370,26 @@ int compare_results(const struct eval_result *ra, const struct eval_result *rb, 
         if (!strcmp(ret->changes[i].metric, "cost_per_k"))
             err = even_find(ra, rb, &ret->changes[i], a, &ret->even);
     return err ? err : flips_find(ra, rb, a, ret);
+}
+
+void compare_settle(struct eval_compare *c, double alpha)
+{
+    size_t from = 0, n = 0;
+    for (size_t i = 0; i < c->nchanges; i++)
+        decide(&c->changes[i], alpha);
+    while (from < c->nchanges && !c->changes[from].slice[0])
+        from++;
+    while (from + n < c->nchanges && c->changes[from + n].slice[0] &&
+           !strcmp(c->changes[from + n].metric, c->changes[c->headline].metric))
+        n++;
+    if (n)
+        qsort(c->changes + from, n, sizeof *c->changes, cmp_slices);
+}
+
+enum word compare_word(const struct eval_change *c, double margin, double alpha)
+{
+    struct eval_change x = *c;
+    x.margin = margin;
+    decide(&x, alpha);
+    return x.word;
 }

@@ -7,6 +7,7 @@
 #include "fs/eval/guess.h"
 #include "fs/eval/import.h"
 #include "fs/eval/past.h"
+#include "fs/eval/policy.h"
 #include "fs/eval/runner.h"
 #include "fs/eval/scores.h"
 #include "fs/eval/state.h"
@@ -223,7 +224,7 @@ int eval_amend(struct eval *e, const struct eval_writer *w, enum eval_lines what
 
 int eval_configure(struct eval *e, const struct eval_writer *w, const char *name, const void *p, size_t n)
 {
-    return set_configure(e->set, w, name, p, n);
+    return strcmp(name, "gates") ? set_configure(e->set, w, name, p, n) : policy_configure(e->store, w, p, n);
 }
 
 int eval_view(struct eval *e, const struct eval_set **ret)

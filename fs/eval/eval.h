@@ -173,7 +173,8 @@ struct eval_change {
     uint64_t broken, fixed;
     double smallest_detectable, margin;
     const char *test, *ci_method, *note;
-    enum word word; /* IMPROVED, OK, REGRESSED, UNDECIDED */
+    const char *gate; /* the rule whose margin it has, "": none (see policy.h) */
+    enum word word;   /* IMPROVED, OK, REGRESSED, UNDECIDED */
 };
 /* The number of the cost table that the sign of the change of cost hangs on most. */
 struct eval_even {

@@ -10,7 +10,7 @@ static const char *const columns[] = {"slice",        "cohort",      "metric",  
                                       "ci_level",     "ci_method",   "test",        "p",
                                       "p_adj",        "family_size", "broken",      "fixed",
                                       "broken_share", "kept_right",  "fixed_share", "smallest_detectable",
-                                      "margin",       "status",      "note"};
+                                      "gate",         "margin",      "status",      "note"};
 
 /* Counts only mean something of a metric that is right or wrong row by row. */
 static void flips(struct out *o, const struct eval_change *c)
@@ -57,6 +57,7 @@ static void line(struct out *o, const struct eval_change *c, const char *revisio
         out_csv_empty(o);
     flips(o, c);
     out_csv_num(o, c->smallest_detectable);
+    out_csv(o, c->gate);
     out_csv_num(o, c->margin);
     out_csv(o, word_name(c->word));
     out_csv(o, c->note);
@@ -80,8 +81,8 @@ static int render(const struct subject *s, struct out *o)
 
 const struct report report_diff_eval = {
     .name = "eval.csv",
-    .version = 2,
-    .inputs = INPUT_SET | INPUT_IMPORTS,
+    .version = 3,
+    .inputs = INPUT_SET | INPUT_IMPORTS | INPUT_GATES,
     .slow = 1,
     .doc = "both versions on the same rows: metric by slice and cohort, with interval and test",
     .render = render,

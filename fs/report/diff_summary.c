@@ -1,21 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fs/report/section.h"
+#include "fs/report/review.h"
 #include <string.h>
-#include <sys/stat.h>
 
 #define COLUMNS 80
-
-static const char *word_of(enum verdict_word w)
-{
-    static const char *const words[] = {
-        [VERDICT_PASS] = "PASS",
-        [VERDICT_NOT_MEASURED] = "NOT MEASURED",
-        [VERDICT_UNDECIDED] = "UNDECIDED",
-        [VERDICT_FAIL] = "FAIL",
-        [VERDICT_NOT_COMPARABLE] = "NOT COMPARABLE",
-    };
-    return words[w];
-}
 
 static void put_line(struct out *o, const char *head, const char *text)
 {
@@ -26,87 +13,67 @@ static void put_line(struct out *o, const char *head, const char *text)
     out_char(o, '\n');
 }
 
-static void put_verdict(const struct subject *s, struct verdict *v, struct out *o)
+/* What `modelfs gate` exits with stands there where the word alone does not say it. */
+static void put_verdict(const struct review *r, struct out *o)
 {
-    static const char *const names[] = {"pass", "fail", "undecided"};
-    const unsigned counts[] = {v->pass, v->fail, v->undecided};
+    const struct verdict *v = &r->verdict;
+    static const char *const names[] = {"pass", "fail", "undecided", "warning", "waived"};
+    const unsigned counts[] = {v->pass, v->fail, v->undecided, v->warn, v->waived};
     const char *before = "     gates: ";
-    out_printf(o, "verdict: %s   v%u -> v%u", word_of(v->word), s->a->number, s->b->number);
-    for (int i = 0; i < 3; i++)
+    out_printf(o, "verdict: %s   v%u -> v%u", verdict_name(v->word), r->s->a->number, r->s->b->number);
+    for (int i = 0; i < 5; i++)
         if (counts[i]) {
             out_printf(o, "%s%u %s", before, counts[i], names[i]);
             before = ", ";
         }
+    if (v->word != VERDICT_PASS && v->word != VERDICT_FAIL)
+        out_printf(o, "   exit %d", verdict_exit(v->word));
     out_char(o, '\n');
     put_line(o, "because  ", v->because);
-    out_write(o, v->alerts.p, v->alerts.n);
-    put_line(o, "to do    ", v->todo);
 }
 
-/* What names the model: its largest file of a known format, else the largest file. */
-static const struct manifest_file *model_of(const struct manifest *m)
+static void put_same(const struct review *r, struct out *o)
 {
-    const struct manifest_file *best = NULL;
-    for (size_t i = 0; i < m->nfiles; i++) {
-        const struct manifest_file *f = &m->files[i];
-        int known = f->format != FORMAT_OPAQUE, best_known = best && best->format != FORMAT_OPAQUE;
-        if (!S_ISDIR(f->mode) &&
-            (!best || known > best_known || (known == best_known && f->size > best->size)))
-            best = f;
-    }
-    return best;
-}
-
-static void put_same(const struct subject *s, const struct diff *d, struct out *o)
-{
-    const struct manifest_file *f = model_of(d->mb);
+    const struct manifest_file *f = review_model(r->diff.mb);
     char hex[HASH_HEX] = "";
     if (f)
         hash_hex(&f->sha256, hex);
-    out_printf(o, "verdict: PASS   v%u -> v%u\n", s->a->number, s->b->number);
+    out_printf(o, "verdict: PASS   v%u -> v%u   exit 0\n", r->s->a->number, r->s->b->number);
     out_printf(o, "because  identical model (sha256:%.12s), nothing to compare\n", hex);
 }
 
-static int put_review(const struct subject *s, const struct diff *d, struct out *o)
+static int put_review(const struct review *r, struct out *o)
 {
-    struct verdict v = {0};
-    struct out body = {0};
-    int r = section_evaluation(s, &body, &v);
-    if (r >= 0) {
-        if (body.n)
-            out_char(&body, '\n');
-        r = section_model(s, d, &body, &v);
-    }
-    if (r >= 0)
-        r = section_lineage(s, d, &body, &v);
-    if (r >= 0 && (r = out_error(&body)) >= 0 && (r = out_error(&v.alerts)) >= 0) {
-        put_verdict(s, &v, o);
-        out_char(o, '\n');
-        out_write(o, body.p, body.n);
-    }
-    out_fini(&body);
-    out_fini(&v.alerts);
-    return r < 0 ? r : 0;
+    put_verdict(r, o);
+    section_alerts(&r->diff, o);
+    int err = section_rules(r->s, &r->pair.rules, o);
+    put_line(o, "to do    ", r->verdict.todo);
+    out_char(o, '\n');
+    section_evaluation(r, o);
+    out_char(o, '\n');
+    if (err >= 0)
+        err = section_model(&r->diff, o);
+    return err < 0 ? err : section_lineage(r->s, &r->diff, o);
 }
 
 static int render(const struct subject *s, struct out *o)
 {
-    struct diff d;
-    int r = diff_versions(s->store, s->a, s->b, 1, s->arena, s->stop, s->stop_ctx, &d);
-    if (r < 0)
-        return r;
-    if (d.same)
-        put_same(s, &d, o);
+    struct review r;
+    int err = review_make(s, &r);
+    if (err)
+        return err;
+    if (r.same)
+        put_same(&r, o);
     else
-        r = put_review(s, &d, o);
-    diff_fini(&d);
-    return r;
+        err = put_review(&r, o);
+    review_fini(&r);
+    return err < 0 ? err : 0;
 }
 
 const struct report report_diff_summary = {
     .name = "summary.txt",
-    .version = 2,
-    .inputs = INPUT_SET | INPUT_IMPORTS,
+    .version = 3,
+    .inputs = INPUT_SET | INPUT_IMPORTS | INPUT_GATES,
     .slow = 1,
     .doc = "the one-screen review: verdict, behaviour, weights, lineage",
     .render = render,

@@ -113,22 +113,3 @@ void money_lines(const struct page *g)
         month(g, m);
     even(g);
 }
-
-void money_gate(const struct page *g, struct verdict *v)
-{
-    const struct eval_change *c = money_change(g);
-    struct out o = {0};
-    if (!c || c == page_headline(g) || isnan(c->delta))
-        return;
-    if (c->word == WORD_UNDECIDED) {
-        v->undecided++;
-        return;
-    }
-    if (c->word == WORD_REGRESSED) {
-        out_printf(&o, "cost/1000 rose: %s -> %s %s, ", page_value(g, c, c->a), page_value(g, c, c->b),
-                   unit_of(g));
-        measure_change(&o, c, 2);
-    }
-    verdict_add(v, c->word == WORD_REGRESSED ? VERDICT_FAIL : VERDICT_PASS, page_cstr(g, &o),
-                c->word == WORD_REGRESSED ? "rows: flips.csv, dearest first" : "");
-}

@@ -7,8 +7,6 @@
 const struct eval_change *money_change(const struct page *g);
 /* cost/1000, the month, what it is measured on, the break-even. Nothing without a cost table. */
 void money_lines(const struct page *g);
-/* A cost that rose fails; one that is not settled only counts. */
-void money_gate(const struct page *g, struct verdict *v);
 
 void money_short(struct out *o, double x, int sign); /* "-122 k", "3.0 M", "412.0" */
 /* One row's: "980 EUR", "4.00 EUR". */

@@ -37,6 +37,7 @@ enum report_input {                    /* beside a and b, whose digests are alwa
                     INPUT_LIVE = 8,     /* never cached: progress, disk usage, the clock */
                     INPUT_IMPORTS = 16, /* predictions made elsewhere: what results still depend on where
                                            all that is missing is computed */
+                    INPUT_GATES = 32,   /* the rules in force, and which of their waivers are over */
 };
 
 struct report {
@@ -53,8 +54,8 @@ struct report {
 extern const struct report report_readme, report_log, report_store;
 extern const struct report report_info_summary, report_info_tensors, report_info_lineage,
     report_info_manifest;
-extern const struct report report_diff_summary, report_diff_tensors, report_diff_files, report_diff_eval,
-    report_diff_flips, report_diff_lineage;
+extern const struct report report_diff_summary, report_diff_gate, report_diff_verdict, report_diff_tensors,
+    report_diff_files, report_diff_eval, report_diff_flips, report_diff_lineage;
 extern const struct report report_eval_summary, report_eval_results, report_eval_status, report_eval_examples,
     report_eval_rejected, report_eval_unlabelled, report_eval_log, report_eval_example,
     report_eval_predictions;

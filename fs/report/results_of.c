@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fs/report/results_of.h"
+#include "fs/eval/policy.h"
 
 static int progress(void *ctx, uint64_t done, uint64_t all)
 {
@@ -28,6 +29,10 @@ int results_of_pair(const struct subject *s, struct results_of_pair *ret)
         err = results_of(s, s->b, p.set, &p.b);
     if (!err)
         err = eval_compare(p.a, p.b, s->arena, &p.compare);
+    if (!err)
+        err = policy_load(s->store, &p.rules, NULL);
+    if (!err)
+        policy_apply(&p.rules, &p.compare);
     if (err)
         results_of_pair_fini(&p);
     else
@@ -40,4 +45,5 @@ void results_of_pair_fini(struct results_of_pair *p)
     eval_result_free(p->a);
     eval_result_free(p->b);
     eval_view_unref(p->set);
+    rules_fini(&p->rules);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fs/report/gates.h"
 #include "fs/report/measure.h"
 #include "fs/report/money.h"
 #include "fs/report/preview.h"
+#include "fs/report/review.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -328,69 +328,44 @@ static void worst(const struct page *g)
 
 /* ---- the section ---- */
 
-static int nothing(const struct page *g, struct verdict *v)
+/* Why there is nothing to show. */
+static void nothing(const struct page *g, const struct review *r)
 {
     const struct eval_set *set = g->p->set;
-    const struct eval_result *bad = g->p->a->problem ? g->p->a : g->p->b->problem ? g->p->b : NULL;
-    struct out o = {0};
-    if (!set->nrows) {
+    unsigned long long waiting = set->unlabelled;
+    switch (r->state) {
+    case REVIEW_NO_ROWS:
         out_str(g->o, "EVALUATION  no eval rows: append to eval/examples.jsonl\n");
-        if (set->unlabelled)
-            out_printf(g->o, "  %llu row%s wait for a label (eval/unlabelled.jsonl)\n",
-                       (unsigned long long)set->unlabelled, set->unlabelled == 1 ? "" : "s");
-        verdict_add(v, VERDICT_NOT_MEASURED, "no eval rows (append to eval/examples.jsonl)", "");
-        return 1;
+        if (waiting)
+            out_printf(g->o, "  %llu row%s wait for a label (eval/unlabelled.jsonl)\n", waiting,
+                       waiting == 1 ? "" : "s");
+        break;
+    case REVIEW_NO_CORE:
+        out_printf(g->o, "EVALUATION  set %s, %zu rows: %s\n", set->revision, set->nrows, r->why);
+        break;
+    default:
+        out_printf(g->o, "EVALUATION  set %s, %zu rows, not %s\n", set->revision, set->nrows,
+                   r->state == REVIEW_CANNOT ? "measured" : "comparable");
+        page_wrap(g->o, 2, r->why);
+        if (*r->hint)
+            page_wrap(g->o, 2, r->hint);
     }
-    if (bad) {
-        out_printf(&o, "v%u cannot be evaluated: %s", bad->version->number, bad->problem);
-        const char *text = page_safe(g, page_cstr(g, &o), 0);
-        out_printf(g->o, "EVALUATION  set %s, %zu rows, not measured\n", set->revision, set->nrows);
-        page_wrap(g->o, 2, text);
-        page_wrap(g->o, 2, bad->hint);
-        verdict_add(v, VERDICT_NOT_MEASURED, page_safe(g, text, 71), "");
-        return 1;
-    }
-    if (!g->c->comparable) {
-        const char *text = page_safe(g, g->c->why, 0);
-        out_printf(g->o, "EVALUATION  set %s, %zu rows, not comparable\n", set->revision, set->nrows);
-        page_wrap(g->o, 2, text);
-        verdict_add(v, VERDICT_NOT_COMPARABLE, page_safe(g, text, 71), "");
-        return 1;
-    }
-    if (page_headline(g) && page_headline(g)->pairs)
-        return 0;
-    const char *why = core_rows(set) ? "no core row is answered by both versions" : "no core rows in the set";
-    out_printf(g->o, "EVALUATION  set %s, %zu rows: %s\n", set->revision, set->nrows, why);
-    verdict_add(v, VERDICT_NOT_MEASURED, why, "");
-    return 1;
 }
 
-int section_evaluation(const struct subject *s, struct out *o, struct verdict *v)
+void section_evaluation(const struct review *r, struct out *o)
 {
-    struct results_of_pair p;
-    int err = results_of_pair(s, &p);
-    if (err)
-        return err;
-    struct page g = {.s = s, .o = o, .p = &p, .c = &p.compare};
-    snprintf(g.a, sizeof g.a, "v%u", s->a->number);
-    snprintf(g.b, sizeof g.b, "v%u", s->b->number);
-    int none = nothing(&g, v);
-    if (!none) {
-        head(&g);
-        metrics(&g);
-        if (p.a->task == SPEC_REGRESSION)
-            moved(&g);
-        else
-            flipped(&g);
-        slices(&g);
-        worst(&g);
+    struct page g = r->page;
+    g.o = o;
+    if (r->state != REVIEW_MEASURED) {
+        nothing(&g, r);
+        return;
     }
-    if (p.set->nrows && p.compare.comparable)
-        gates_rows(&g, v);
-    if (!none)
-        gates_headline(&g, v);
-    if (!none)
-        money_gate(&g, v);
-    results_of_pair_fini(&p);
-    return 0;
+    head(&g);
+    metrics(&g);
+    if (g.p->a->task == SPEC_REGRESSION)
+        moved(&g);
+    else
+        flipped(&g);
+    slices(&g);
+    worst(&g);
 }

@@ -177,11 +177,10 @@ static void hardware(const json_t *a, const json_t *b, struct out *o)
     end(&l, any(a, b, "hardware.train") || any(a, b, "hardware.eval") ? "same, as far as known" : "unknown");
 }
 
-int section_lineage(const struct subject *s, const struct diff *d, struct out *o, struct verdict *v)
+int section_lineage(const struct subject *s, const struct diff *d, struct out *o)
 {
     json_t *a = NULL, *b = NULL;
     int r = origin_record(s->store, s->a, d->ma, &a);
-    (void)v; /* nothing in here decides */
     if (r >= 0 && (r = origin_record(s->store, s->b, d->mb, &b)) >= 0) {
         out_str(o, "LINEAGE  how known: * proved from the bytes, + seen by modelfs, ? as declared\n");
         data(a, b, o);

@@ -60,18 +60,13 @@ static void name_family(const struct family *f, struct out *o)
         out_str(o, "no file of a known format");
 }
 
-/* ---- alerts and gates ---- */
+/* ---- alerts ---- */
 
-static void gate_numbers(const struct diff *d, struct verdict *v)
+static void alert_numbers(const struct diff *d, struct out *o)
 {
-    char because[256];
     size_t named = 0, full = 0;
-    if (d->tensors_b == 0)
+    if (d->nonfinite_tensors == 0)
         return;
-    if (d->nonfinite_tensors == 0) {
-        verdict_add(v, VERDICT_PASS, "", "");
-        return;
-    }
     const char *what = d->nan_new && d->inf_new ? "NaN and Inf" : d->nan_new ? "NaN" : "Inf";
     struct out line = {0};
     out_printf(&line, "ALERT %zu tensor%s gained %s (", d->nonfinite_tensors,
@@ -92,48 +87,30 @@ static void gate_numbers(const struct diff *d, struct verdict *v)
     }
     if (named < d->nonfinite_tensors)
         out_str(&line, ", ...");
-    out_printf(&v->alerts, "%s)\n", out_cstr(&line));
+    out_printf(o, "%s)\n", out_cstr(&line));
     out_fini(&line);
-    snprintf(because, sizeof because, "%zu tensor%s gained %s", d->nonfinite_tensors,
-             d->nonfinite_tensors == 1 ? "" : "s", what);
-    verdict_add(v, VERDICT_FAIL, because, "look at nan_b and inf_b in tensors.csv");
-}
-
-static void gate_signature(const struct subject *s, const struct diff *d, struct verdict *v)
-{
-    char because[256];
-    const char *note = NULL;
-    for (size_t i = 0; i < d->ngraphs && !note; i++)
-        note = d->graphs[i].io_changed ? d->graphs[i].io_note : NULL;
-    for (size_t i = 0; i < d->nboosters && !note; i++)
-        note = d->boosters[i].io_changed ? d->boosters[i].io_note : NULL;
-    if (d->ngraphs + d->nboosters == 0)
-        return;
-    if (!note) {
-        verdict_add(v, VERDICT_PASS, "", "");
-        return;
-    }
-    struct out text = {0};
-    out_text(&text, note, strlen(note), 60);
-    snprintf(because, sizeof because, "v%u takes or gives something else: %s", s->b->number, out_cstr(&text));
-    out_fini(&text);
-    verdict_add(v, VERDICT_FAIL, because, "whoever calls the model must change with it");
 }
 
 /* A model file that could not be read, where one could before. */
-static void alert_unreadable(const struct diff *d, struct verdict *v)
+static void alert_unreadable(const struct diff *d, struct out *o)
 {
     for (size_t i = 0; i < d->nfiles; i++) {
         const struct diff_file *f = &d->files[i];
         if (!f->b || !f->b->problem || !f->status)
             continue;
-        size_t from = v->alerts.n;
-        out_str(&v->alerts, "ALERT ");
-        out_text(&v->alerts, f->path, strlen(f->path), 30);
-        out_str(&v->alerts, ": ");
-        out_text(&v->alerts, f->b->problem, strlen(f->b->problem), 80 - (v->alerts.n - from));
-        out_str(&v->alerts, "\n");
+        size_t from = o->n;
+        out_str(o, "ALERT ");
+        out_text(o, f->path, strlen(f->path), 30);
+        out_str(o, ": ");
+        out_text(o, f->b->problem, strlen(f->b->problem), 80 - (o->n - from));
+        out_str(o, "\n");
     }
+}
+
+void section_alerts(const struct diff *d, struct out *o)
+{
+    alert_unreadable(d, o);
+    alert_numbers(d, o);
 }
 
 /* ---- the rest ---- */
@@ -177,16 +154,13 @@ static void other_files(const struct diff *d, struct out *o)
         figure_list_end(&l);
 }
 
-int section_model(const struct subject *s, const struct diff *d, struct out *o, struct verdict *v)
+int section_model(const struct diff *d, struct out *o)
 {
     struct family a = {.tensors = d->tensors_a, .params = d->params_a},
                   b = {.tensors = d->tensors_b, .params = d->params_b};
     int r = look(d, d->ma, &a);
     if (r < 0 || (r = look(d, d->mb, &b)) < 0)
         return r;
-    alert_unreadable(d, v);
-    gate_numbers(d, v);
-    gate_signature(s, d, v);
     int network = is_network(&a) && is_network(&b), booster = a.boosters && b.boosters;
     if ((!network && !booster) || !a.boosters != !b.boosters || is_network(&a) != is_network(&b)) {
         out_str(o, "MODEL  ");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Texts against tests/golden/eval. MODELFS_GOLDEN=write rewrites them: look at the diff. */
 #pragma once
-#include "fs/report/section.h"
+#include "fs/report/review.h"
 #include "tests/unit/evals.h"
 
 static inline void pages_golden(const char *name, const struct out *o)
@@ -50,11 +50,14 @@ static inline struct verdict section(struct evals *e, uint32_t va, uint32_t vb, 
 {
     struct arena a = {0};
     struct out o = {0}, all = {0};
-    struct verdict v = {0};
+    struct review r;
     struct subject s = {.store = e->store, .eval = e->eval, .arena = &a};
     ck_ok(version_by_number(e->store, va, &s.a));
     ck_ok(version_by_number(e->store, vb, &s.b));
-    ck_ok(section_evaluation(&s, &o, &v));
+    ck_ok(review_make(&s, &r));
+    struct verdict v = r.verdict;
+    section_evaluation(&r, &o);
+    review_fini(&r);
     pages_narrow(&o);
     ck_assert_uint_le(strlen(v.because), 71);
     out_printf(&all, "because  %s\n%u pass, %u fail, %u undecided\n\n", v.because, v.pass, v.fail,
