@@ -6,6 +6,7 @@
 #include "store/manifests.h"
 #include "store/prepare.h"
 #include "store/read.h"
+#include "store/tail.h"
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -232,7 +233,9 @@ static int open_all(struct store *s)
 
     struct out path = {0};
     out_printf(&path, "%s/db", s->path);
-    r = db_open(out_cstr(&path), 1, &s->db);
+    r = tail_check(out_cstr(&path));
+    if (r == 0)
+        r = db_open(out_cstr(&path), 1, &s->db);
     if (r == 0)
         r = verify(s);
     if (r == 0 && !s->readonly) { /* what is about to be opened for writing is whole */

@@ -257,6 +257,53 @@ START_TEST(flipped_manifest)
 }
 END_TEST
 
+/* The length of each record of the MANIFEST made to reach beyond the end, as if a crash had torn it there. */
+START_TEST(flipped_manifest_length)
+{
+    make_repo();
+    struct digest want;
+    struct outcome o = {0};
+    const char *repo = trees_path("r"), *copy = trees_path("copy");
+    char path[512];
+    glob_t g;
+    size_t n;
+    int records = 0;
+    want_sum(&want);
+    snprintf(path, sizeof path, "%s/db/MANIFEST-*", repo);
+    ck_assert_int_eq(glob(path, 0, NULL, &g), 0);
+    char *m = unit_read_file(g.gl_pathv[0], &n);
+    globfree(&g);
+    for (size_t at = 0; at + 7 <= n; records++) { /* u32 checksum, u16 length, u8 type */
+        sh("rm -rf %s && cp -a %s %s", copy, repo, copy);
+        snprintf(path, sizeof path, "%s/db/MANIFEST-*", copy);
+        ck_assert_int_eq(glob(path, 0, NULL, &g), 0);
+        flip(g.gl_pathv[0], (at + 5) * 8 + 6);
+        try_damaged(copy, &want, &o);
+        ck_assert_ptr_nonnull(strstr(fail_text(), "a record's length is wrong"));
+        globfree(&g);
+        at += 7 + (unsigned char)m[at + 4] + (size_t)256 * (unsigned char)m[at + 5];
+    }
+    ck_assert_int_gt(records, 20);
+    ck_assert_int_eq(o.refused, records);
+    free(m);
+}
+END_TEST
+
+/* What is really torn costs nothing: the log has what the last records were about. */
+START_TEST(torn_manifest)
+{
+    make_repo();
+    struct digest want;
+    struct outcome o = {0};
+    const char *repo = trees_path("r"), *copy = trees_path("copy");
+    want_sum(&want);
+    sh("cp -a %s %s", repo, copy);
+    sh("printf '\\1\\2\\3\\4\\100\\0\\1torn' >>%s/db/MANIFEST-*", copy);
+    try_damaged(copy, &want, &o);
+    ck_assert_int_eq(o.identical, 1);
+}
+END_TEST
+
 START_TEST(flipped_log)
 {
     make_repo();
@@ -449,6 +496,8 @@ Suite *unit_suite(void)
     tcase_add_test(t, flipped_anchor);
     tcase_add_test(t, fewer_events_than_promised);
     tcase_add_test(t, flipped_manifest);
+    tcase_add_test(t, flipped_manifest_length);
+    tcase_add_test(t, torn_manifest);
     tcase_add_test(t, flipped_log);
     tcase_add_test(t, flipped_table);
     tcase_add_test(t, check_names_what_is_touched);
