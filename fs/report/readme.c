@@ -60,7 +60,7 @@ static int render(const struct subject *s, struct out *o)
     tag_each(s->store, first_tag, &tag);
     out_printf(o, "A model repo of modelfs: %llu version%s of one model. man 5 modelfs tells all.\n\n",
                (unsigned long long)versions, versions == 1 ? "" : "s");
-    put_of(o, "", v, "/", "the files of the newest version, as committed; so is latest/");
+    put_of(o, "", v, "/", "the newest version's files; latest/ is the same");
     if (tag.n)
         put(o, out_cstr(&tag), "a name for a version: ln -sfn moves it, rm removes it");
     else
@@ -70,8 +70,7 @@ static int render(const struct subject *s, struct out *o)
     put_of(o, "tensors/", v, "/", "each tensor as a NumPy array");
     if (first_parent(s, v, &parent)) {
         out_printf(&pair, "diff/v%u..", parent->number);
-        put_of(o, out_cstr(&pair), v, "/summary.txt",
-               "what a reviewer reads first; the evidence is beside it");
+        put_of(o, out_cstr(&pair), v, "/summary.txt", "what a reviewer reads first, evidence beside it");
     }
     put(o, "eval/summary.txt", "how well each version does, one line each");
     put(o, "eval/examples.jsonl", "the evaluation set; append a row such as");

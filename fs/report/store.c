@@ -5,7 +5,7 @@
  *   files      12.3 MB   in 4 versions (12 files)
  *   distinct    6.1 MB   of that, in 90 chunks
  *   stored      4.2 MB   of those, coded: 2.93 times smaller than the files
- *   on disk     4.9 MB   the whole repo; of it cache/, which may be deleted at any time: 120 kB
+ *   on disk     4.9 MB   of it cache/, which may be deleted at any time: 120 kB
  *
  *   codec     chunks         raw      stored   ratio
  *   version    files        size         new      stored
@@ -73,7 +73,7 @@ static int render(const struct subject *s, struct out *o)
     put_ratio(o, u.logical, u.stored);
     out_str(o, " times smaller than the files\n");
     put_line(o, "on disk", u.disk);
-    out_str(o, "the whole repo; of it cache/, which may be deleted at any time: ");
+    out_str(o, "of it cache/, which may be deleted at any time: ");
     figure_bytes(o, u.cache);
     out_str(o, "\n\ncodec     chunks        raw     stored  ratio\n");
     for (int i = 0; i < u.ncodec; i++) {

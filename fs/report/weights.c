@@ -124,6 +124,19 @@ static int has(const struct diff *d, const char *block, unsigned status)
     return 0;
 }
 
+static int not_compared(const struct diff_tensor *t)
+{
+    return t->b && t->status & MOVED && t->n_cmp == 0 && t->b->count > 0;
+}
+
+static int uncompared(const struct diff *d, const char *block)
+{
+    for (size_t i = 0; i < d->ntensors; i++)
+        if (not_compared(&d->tensors[i]) && strcmp(d->tensors[i].block, block) == 0)
+            return 1;
+    return 0;
+}
+
 static void describe(const struct diff *d, const struct diff_block *b, struct out *o)
 {
     enum dtype to = DTYPE_NONE, back = DTYPE_NONE;
@@ -143,6 +156,8 @@ static void describe(const struct diff *d, const struct diff_block *b, struct ou
         out_printf(o, "cast to %s", dtype_name(to));
     } else if (back != DTYPE_NONE) {
         out_printf(o, "cast to %s undone", dtype_name(back));
+    } else if (b->changed && b->rel_l2 == 0 && uncompared(d, b->name)) {
+        out_str(o, "changed, not compared");
     } else if (b->changed && b->rel_l2 == 0) { /* NaN, -0, or a part that only one version has */
         out_str(o,
                 has(d, b->name, DIFF_SHAPE) ? "resized, common part identical" : "no finite value changed");
@@ -152,7 +167,7 @@ static void describe(const struct diff *d, const struct diff_block *b, struct ou
         out_printf(o, "changed by %7s", out_cstr(&p));
         out_fini(&p);
     } else {
-        out_str(o, b->changed ? "changed, not measured" : "identical");
+        out_str(o, b->changed ? "changed, not compared" : "identical");
     }
     if (b->added)
         out_printf(o, ", %zu added", b->added);
@@ -309,11 +324,12 @@ out:
 /* Only what is certain: nothing, a proved cast, a change in the head alone; else what moved most. */
 static void looks_like(const struct diff *d, struct out *o)
 {
-    size_t moved = 0, in_head = 0, resized = 0;
+    size_t moved = 0, in_head = 0, resized = 0, only = 0;
     const struct diff_block *most = NULL;
     for (size_t i = 0; i < d->ntensors; i++) {
         unsigned status = d->tensors[i].status & ~(unsigned)DIFF_RENAMED;
         moved += status != 0;
+        only += (status & (DIFF_ADDED | DIFF_DELETED)) != 0;
         resized += (status & (DIFF_SHAPE | DIFF_ADDED | DIFF_DELETED)) != 0;
         in_head += status != 0 && block_is_head(d->tensors[i].block);
     }
@@ -330,10 +346,12 @@ static void looks_like(const struct diff *d, struct out *o)
         out_printf(o, "precision cast to %s undone, nothing else", dtype_name(back));
     else if (in_head == moved && d->nblocks > 1)
         out_str(o, resized ? "another head, same body" : "head retrained, body frozen");
-    else
+    else if (only == moved)
+        out_str(o, "same weights, beside what was added or removed");
+    else if (!most)
         out_str(o, "general change");
-    if (most && moved && to == DTYPE_NONE && back == DTYPE_NONE && in_head != moved) {
-        out_str(o, ", largest in ");
+    else {
+        out_str(o, "general change, largest in ");
         out_text(o, most->name, strlen(most->name), 40);
     }
     out_char(o, '\n');
@@ -350,7 +368,7 @@ void weights_blocks(const struct diff *d, struct out *o)
         bytes += t->b->len;
         nonfinite += t->b->stats.nan + t->b->stats.inf;
         bad += t->b->stats.nan + t->b->stats.inf > 0;
-        unread += t->status & MOVED && t->n_cmp == 0 && t->b->count > 0;
+        unread += not_compared(t);
     }
     out_str(o, "WEIGHTS  ");
     if (d->changed_tensors == 0) {

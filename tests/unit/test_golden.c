@@ -284,12 +284,26 @@ START_TEST(alerts_and_shapes)
     char *dir = fixed("broken", NULL); /* a header that ends nowhere */
     trees_write(dir, "model.safetensors", "\x40\0\0\0\0\0\0\0{\"a", 11);
     commit(s, dir, "broken", NULL);
+    static const char *const dtypes[] = {"F32", "I8"}; /* tensors added; tensors of another kind of number */
+    for (size_t i = 0; i < 2; i++) {
+        struct trees_tensor t[] = {{"exp_avg", dtypes[i], i ? 1 : 4, 100}};
+        uint64_t seed = 3;
+        size_t n;
+        uint8_t *p = trees_safetensors(&seed, t, 1, &n);
+        dir = fixed(dtypes[i], NULL);
+        write_network(dir, 12, 2, 0, 0);
+        trees_write(dir, "state.safetensors", p, n);
+        commit(s, dir, dtypes[i], NULL);
+        free(p);
+    }
     open_eval(s, &e);
     expect(s, e, "made", &report_diff_summary, 1, 2);
     expect(s, e, "made", &report_diff_summary, 2, 3);
     expect(s, e, "made", &report_diff_summary, 1, 4);
     expect(s, e, "made", &report_diff_summary, 1, 5);
     expect(s, e, "made", &report_diff_summary, 1, 6);
+    expect(s, e, "made", &report_diff_summary, 1, 7);
+    expect(s, e, "made", &report_diff_summary, 7, 8);
     expect(s, e, "made", &report_diff_tensors, 2, 3);
     expect(s, e, "made", &report_info_summary, 5, 0);
     expect(s, e, "made", &report_info_summary, 6, 0);
