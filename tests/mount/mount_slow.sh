@@ -36,7 +36,7 @@ for p in $third $fourth; do
     status=0 && wait $p || status=$?
     [ $status = 130 ] || die "an interrupted reader: exit $status"
 done
-[ "$(ls m/diff/v1..v2 | wc -l)" = 6 ] && [ "$(stat -c %s-%b m/diff/v1..v2/summary.txt)" = 1048576-0 ] || die "names and guesses"
+ls m/diff/v1..v2 | grep -q flips.csv && [ "$(stat -c %s-%b m/diff/v1..v2/summary.txt)" = 1048576-0 ] || die "names and guesses"
 cmp "$digits/v1-baseline/config.json" m/v1/config.json && cat m/README.txt m/diff/v1..v2/files.csv >/dev/null || die "others are blocked"
 kill -0 $first && kill -0 $second || die "a reader gave up"
 : >leave
