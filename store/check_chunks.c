@@ -2,6 +2,7 @@
 #include "store/base/fail.h"
 #include "store/check.h"
 #include "store/codec.h"
+#include "store/idx.h"
 #include "store/load.h"
 #include "store/pool.h"
 #include "store/read.h"
@@ -22,7 +23,7 @@ static int read_one(void *ctx, size_t i, int thread)
     struct check_chunk *k = x->batch[i];
     struct digest got;
     struct record_idx idx;
-    int r = read_idx(x->c->s, &k->digest, k->chunk.id, &idx);
+    int r = idx_must_get(x->c->s, &k->digest, k->chunk.id, &idx);
     if (r == 0)
         r = read_chunk(x->c->s, &k->chunk, x->room[thread]);
     if (r == 0) {
@@ -40,7 +41,7 @@ static int read_one(void *ctx, size_t i, int thread)
 static int look_up(struct check *c, struct check_chunk *k)
 {
     struct record_idx idx;
-    int r = read_idx(c->s, &k->digest, k->chunk.id, &idx);
+    int r = idx_must_get(c->s, &k->digest, k->chunk.id, &idx);
     if (r == 0 && idx.raw != k->chunk.n)
         r = fail(-EBADMSG, "chunk %llu has another length in the index", (unsigned long long)k->chunk.id);
     if (r < 0 && !check_ours(c, r))

@@ -61,7 +61,7 @@ static int put_pack(struct commit *c, struct db_batch *b)
     return r;
 }
 
-static int put_idx(struct commit *c, struct db_batch *b, uint64_t *ret_greatest)
+static int put_idx(struct commit *c, struct db_batch *b, uint64_t *ret_greatest, uint64_t *ret_features)
 {
     struct wire w = wire_read(c->d.created.p, c->d.created.bytes);
     struct out rec = {0};
@@ -70,7 +70,8 @@ static int put_idx(struct commit *c, struct db_batch *b, uint64_t *ret_greatest)
         struct doc_chunk x;
         uint8_t key[40];
         doc_chunk_get(&w, &x);
-        struct record_idx idx = {.id = x.id, .raw = x.raw, .stored = x.stored, .codec = x.codec};
+        struct record_idx idx = {
+            .id = x.id, .raw = x.raw, .stored = x.stored, .codec = x.codec, .depth = x.depth, .base = x.base};
         struct key id = key_id(x.id);
         memcpy(key, x.digest.b, 32);
         memcpy(key + 32, id.b, 8);
@@ -80,6 +81,7 @@ static int put_idx(struct commit *c, struct db_batch *b, uint64_t *ret_greatest)
             break;
         db_put(c->s->db, b, DB_IDX, key, r ? sizeof key : 32, rec.p, rec.n); /* r: another was as quick */
         *ret_greatest = x.id;
+        *ret_features |= x.base ? CORE_BASES : 0;
     }
     if (out_error(&rec))
         r = oom();
@@ -201,10 +203,29 @@ static int put_ids(struct commit *c, struct db_batch *b, uint64_t greatest)
     return r;
 }
 
+/* From now on an older modelfs must refuse the store. */
+static int put_features(struct commit *c, struct db_batch *b, uint64_t features)
+{
+    struct store *s = c->s;
+    struct out rec = {0};
+    if ((s->state.incompat | features) == s->state.incompat)
+        return 0;
+    s->state.incompat |= features;
+    wire_put_u8(&rec, 1);
+    wire_put_u64(&rec, s->state.incompat);
+    wire_put_u64(&rec, CORE_ROCOMPAT);
+    wire_put_u64(&rec, 0);
+    int r = out_error(&rec) ? oom() : 0;
+    if (r == 0)
+        db_put(s->db, b, DB_META, "features", 8, rec.p, rec.n);
+    out_fini(&rec);
+    return r;
+}
+
 static int build(struct store *s, void *ctx, uint64_t seq, struct db_batch *b, struct out *event)
 {
     struct commit *c = ctx;
-    uint64_t greatest = 0;
+    uint64_t greatest = 0, features = 0;
     struct version v = {.manifest = c->d.root,
                         .number = s->state.next_number,
                         .author = c->d.author,
@@ -219,7 +240,9 @@ static int build(struct store *s, void *ctx, uint64_t seq, struct db_batch *b, s
     if (r == 0 && c->d.kind == STAGING_PACKED)
         r = put_pack(c, b);
     if (r == 0)
-        r = put_idx(c, b, &greatest);
+        r = put_idx(c, b, &greatest, &features);
+    if (r == 0)
+        r = put_features(c, b, features);
     if (r == 0)
         r = put_indexed(c, b, DB_TENSORS, &c->runs);
     if (r == 0)

@@ -4,6 +4,7 @@
 #include "store/base/fail.h"
 #include "store/chunk.h"
 #include "store/commit.h"
+#include "store/idx.h"
 #include "store/run.h"
 #include "store/version.h"
 #include <sys/stat.h>
@@ -79,9 +80,36 @@ static int recheck(struct commit *c, int note)
     return wire_done(&w) < 0 ? fail(-EBADMSG, "a prepared commit that does not hold together") : 0;
 }
 
+/* The bases of new chunks must be there too, and older; what they lean on themselves is there as long as they
+ * are. */
+static int recheck_bases(struct commit *c)
+{
+    struct wire w = wire_read(c->d.created.p, c->d.created.bytes);
+    for (uint64_t i = 0; i < c->d.created.n; i++) {
+        struct doc_chunk x;
+        struct record_idx base;
+        doc_chunk_get(&w, &x);
+        if (!x.base) {
+            if (x.depth)
+                return fail(-EBADMSG, "a prepared chunk has a depth and no base");
+            continue;
+        }
+        int r = idx_get(c->s, &x.base_digest, x.base, &base);
+        if (r == -ENOENT)
+            return fail(-ESTALE, "a chunk it builds on was removed meanwhile; run the commit again");
+        if (r < 0)
+            return r;
+        if (!chunk_older(x.base, x.id) || x.depth > CHUNK_DEPTH_MAX || x.depth < base.depth ||
+            x.depth > base.depth + 1)
+            return fail(-EBADMSG, "a prepared chunk leans on one that it cannot lean on");
+    }
+    return 0;
+}
+
 int commit_recheck(struct commit *c)
 {
-    return recheck(c, 0);
+    int r = recheck(c, 0);
+    return r < 0 ? r : recheck_bases(c);
 }
 
 static int check_run(struct commit *c, const void *p, size_t n)

@@ -10,7 +10,8 @@
 #include <pthread.h>
 
 /* Feature bits of the store's format; an unknown bit means made by a newer modelfs. */
-#define CORE_INCOMPAT UINT64_C(0) /* cannot be read without knowing it */
+#define CORE_BASES    UINT64_C(1) /* chunks that lean on other chunks; set by the first commit that has one */
+#define CORE_INCOMPAT CORE_BASES  /* those known: cannot be read without knowing it */
 #define CORE_ROCOMPAT UINT64_C(0) /* cannot be written without knowing it */
 #define CORE_ID_BLOCK 4096u       /* no commit refers to an id that was not reserved */
 
@@ -21,6 +22,7 @@ struct core_state {
     uint64_t next_row;
     uint32_t next_number;  /* of versions */
     uint64_t newest_chunk; /* greatest id in `chunks` that a commit refers to */
+    uint64_t incompat;     /* feature bits that are set */
 };
 
 struct core_range {

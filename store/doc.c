@@ -4,7 +4,7 @@
  *        list pages, list blobs, 32 root, u64 files, u64 bytes, text message, text author, text lineage,
  *        text tag, i64 time, u8 auto parent, u32 n, n x 32 parents
  * list := u64 n, u64 bytes, the entries:
- *   created  32 digest, u64 id, u8 codec, u32 raw, u32 stored
+ *   created  32 digest, u64 id, u8 codec, u8 depth, u32 raw, u32 stored, u64 base id, 32 its digest
  *   reused   32 digest, u64 id
  *   runs     32 digest, bytes record
  *   pages, blobs  bytes
@@ -15,7 +15,7 @@
 #include "store/base/fail.h"
 #include "store/record.h"
 
-enum { MAGIC = 0x6473666d, VERSION = 1 };
+enum { MAGIC = 0x6473666d, VERSION = 2 };
 
 static void put_list(struct out *o, const struct doc_list *l)
 {
@@ -98,8 +98,11 @@ void doc_chunk_put(struct out *o, const struct doc_chunk *c)
     wire_put_digest(o, &c->digest);
     wire_put_u64(o, c->id);
     wire_put_u8(o, c->codec);
+    wire_put_u8(o, c->depth);
     wire_put_u32(o, c->raw);
     wire_put_u32(o, c->stored);
+    wire_put_u64(o, c->base);
+    wire_put_digest(o, &c->base_digest);
 }
 
 void doc_chunk_get(struct wire *w, struct doc_chunk *ret)
@@ -107,6 +110,9 @@ void doc_chunk_get(struct wire *w, struct doc_chunk *ret)
     wire_digest(w, &ret->digest);
     ret->id = wire_u64(w);
     ret->codec = wire_u8(w);
+    ret->depth = wire_u8(w);
     ret->raw = wire_u32(w);
     ret->stored = wire_u32(w);
+    ret->base = wire_u64(w);
+    wire_digest(w, &ret->base_digest);
 }

@@ -12,8 +12,10 @@ struct doc_list { /* n entries in bytes, read by doc_* */
 struct doc_chunk { /* a new one; id with CHUNK_SMALL where it belongs there */
     struct digest digest;
     uint64_t id;
-    uint8_t codec;
+    uint8_t codec, depth;
     uint32_t raw, stored; /* stored: the whole record */
+    uint64_t base;        /* id, 0: none */
+    struct digest base_digest;
 };
 struct doc {
     const char *staging; /* "" when kind is STAGING_NONE */
@@ -35,6 +37,6 @@ struct doc {
 void doc_format(const struct doc *d, struct out *ret);
 int doc_parse(const void *p, size_t n, struct doc *ret); /* points into p; -EBADMSG */
 
-#define DOC_CHUNK 49 /* bytes of one; its id stands after the digest */
+#define DOC_CHUNK 90 /* bytes of one; its id stands after the digest */
 void doc_chunk_put(struct out *o, const struct doc_chunk *c);
 void doc_chunk_get(struct wire *w, struct doc_chunk *ret);

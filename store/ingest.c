@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/ingest.h"
 #include "store/base/fail.h"
+#include "store/basis.h"
 #include "store/chunk.h"
 #include "store/cut.h"
+#include "store/delta.h"
 #include "store/dmap.h"
 #include "store/moments.h"
 #include "store/page.h"
@@ -10,7 +12,7 @@
 #include "store/run.h"
 #include <stdlib.h>
 
-enum { WINDOW = 16 << 20, PIECES = 4096 };
+enum { WINDOW = 16 << 20, PIECES = 4096, MIN_LEANING = 128 };
 
 /* Whether new chunks go into `chunks` or `small` is known at the end; until then their ids carry this bit. */
 #define UNDECIDED (UINT64_C(1) << 62)
@@ -18,11 +20,13 @@ enum { WINDOW = 16 << 20, PIECES = 4096 };
 struct piece {
     const uint8_t *p; /* in the window */
     uint32_t n;
+    uint32_t nth; /* chunk of its tensor */
     enum dtype t;
     size_t segment;
     uint8_t last, in_manifest, fresh;
     struct run_chunk chunk;
     struct moments stats;
+    struct basis_want *want; /* NULL: it leans on nothing */
     struct chunk_head head;
     struct out record;
 };
@@ -42,6 +46,8 @@ struct ingest {
     size_t npieces;
     size_t *fresh; /* (PIECES) indices of pieces to encode */
     size_t nfresh;
+    struct basis *basis;
+    struct basis_want *want; /* (PIECES) */
 
     struct dmap chunks, runs_seen; /* chunk digest -> id; run digest -> 1 */
     struct out created, reused, runs;
@@ -72,10 +78,13 @@ int ingest_new(const struct prepare *p, const struct prepare_owner *owner, uint6
     g->window = malloc(WINDOW);
     g->piece = calloc(PIECES, sizeof *g->piece);
     g->fresh = calloc(PIECES, sizeof *g->fresh);
-    int ok = n && g->codec && g->check && g->hash && g->window && g->piece && g->fresh;
+    g->want = calloc(PIECES, sizeof *g->want);
+    int ok = n && g->codec && g->check && g->hash && g->window && g->piece && g->fresh && g->want;
     for (size_t i = 0; ok && i < n; i++)
         ok = (g->codec[i] = codec_new()) != NULL && (g->check[i] = malloc(CODEC_MAX_RAW)) != NULL;
     int r = ok ? staging_new(p->repo, &g->staging) : oom();
+    if (r == 0)
+        r = basis_new(p, owner, &g->basis);
     if (r < 0)
         ingest_free(g, 0);
     else
@@ -102,6 +111,8 @@ void ingest_free(struct ingest *g, int keep)
     free(g->window);
     free(g->piece);
     free(g->fresh);
+    free(g->want);
+    basis_free(g->basis);
     hash_free(g->hash);
     dmap_fini(&g->chunks);
     dmap_fini(&g->runs_seen);
@@ -145,6 +156,8 @@ static void cut_window(struct ingest *g, struct place *at, size_t n)
         if (k > have)
             break; /* its end is in the next window */
         x->n = (uint32_t)k;
+        x->nth = x->t == DTYPE_NONE ? 0 : (uint32_t)(at->inside / dtype_size(x->t) / CUT_ELEMENTS);
+        x->want = NULL;
         x->segment = at->segment;
         x->last = k == left;
         x->fresh = 0;
@@ -223,13 +236,33 @@ static int identify(struct ingest *g)
     return r;
 }
 
+/* What the new chunks of tensors may lean on. */
+static int find_bases(struct ingest *g, const struct layout *l)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < g->nfresh; i++) {
+        struct piece *x = &g->piece[g->fresh[i]];
+        if (x->n < MIN_LEANING || !delta_of(x->t))
+            continue;
+        size_t index = l->segments[x->segment].tensor;
+        x->want = &g->want[n++];
+        *x->want = (struct basis_want){.tensor = &l->tensors[index],
+                                       .index = index,
+                                       .nth = x->nth,
+                                       .p = x->p,
+                                       .n = x->n,
+                                       .id = x->chunk.id & ~UNDECIDED};
+    }
+    return basis_find(g->basis, g->pool, g->codec, g->want, n);
+}
+
 static int encode(void *ctx, size_t i, int thread)
 {
     struct ingest *g = ctx;
     struct piece *x = &g->piece[g->fresh[i]];
     out_reset(&x->record);
-    return chunk_encode(g->codec[thread], x->t, x->p, x->n, x->chunk.xxh3, g->check[thread], &x->record,
-                        &x->head);
+    return chunk_encode(g->codec[thread], x->t, x->p, x->n, x->chunk.xxh3, x->want ? &x->want->hint : NULL,
+                        g->check[thread], &x->record, &x->head);
 }
 
 static int stage(struct ingest *g)
@@ -240,8 +273,12 @@ static int stage(struct ingest *g)
         struct doc_chunk c = {.digest = x->chunk.digest,
                               .id = x->chunk.id,
                               .codec = x->head.how.codec,
+                              .depth = x->head.depth,
+                              .base = x->head.base.id,
                               .raw = x->n,
                               .stored = (uint32_t)x->record.n};
+        if (c.base)
+            c.base_digest = x->want->base_digest;
         doc_chunk_put(&g->created, &c);
         g->ncreated++;
         g->progress.new_raw += c.raw;
@@ -314,13 +351,15 @@ int ingest_file(struct ingest *g, const struct input *in, const struct layout *l
     struct place at = {.l = l};
     int r = 0;
     g->progress.file = in->name;
+    r = basis_file(g->basis, l->ntensors);
     for (uint64_t off = 0; r == 0 && off < in->size; off += g->cut) {
         size_t n = in->size - off < WINDOW ? (size_t)(in->size - off) : WINDOW;
         if ((r = input_read(in, off, g->window, n)) < 0)
             break;
         cut_window(g, &at, n);
         if ((r = pool_run(g->pool, g->npieces + 1, look, g)) == 0 && (r = identify(g)) == 0 &&
-            (r = pool_run(g->pool, g->nfresh, encode, g)) == 0 && (r = stage(g)) == 0)
+            (r = find_bases(g, l)) == 0 && (r = pool_run(g->pool, g->nfresh, encode, g)) == 0 &&
+            (r = stage(g)) == 0)
             r = collect(g, l, a, ret);
         g->progress.done += g->cut;
         if (r == 0 && g->p->progress && g->p->progress(g->p->progress_ctx, &g->progress))

@@ -47,7 +47,7 @@ static int fill(const char *path, int dirfd)
     int err = b ? 0 : -ENOMEM;
     if (b) {
         wire_put_u8(&o, 1);
-        wire_put_u64(&o, CORE_INCOMPAT);
+        wire_put_u64(&o, 0); /* each is set when it is first made use of */
         wire_put_u64(&o, CORE_ROCOMPAT);
         wire_put_u64(&o, 0);
         put_meta(db, b, "features", &o, &err);

@@ -2,6 +2,7 @@
 /* The client half of a commit: from paths to a prepared document. */
 #include "store/prepare.h"
 #include "store/base/fail.h"
+#include "store/bases.h"
 #include "store/ingest.h"
 #include "store/paging.h"
 #include "store/sweep.h"
@@ -272,7 +273,23 @@ static int direct_reserve(void *ctx, uint64_t n, uint64_t *first)
     return store_reserve(ctx, n, first);
 }
 
+static int direct_bases(void *ctx, const struct digest *from, size_t n, struct out *ret)
+{
+    return bases_list(ctx, from, n, ret);
+}
+
+static int append(void *ctx, const void *p, size_t n)
+{
+    out_write(ctx, p, n);
+    return out_error(ctx);
+}
+
+static int direct_read(void *ctx, const void *list, size_t nlist, struct out *ret)
+{
+    return bases_read(ctx, list, nlist, append, ret);
+}
+
 struct prepare_owner prepare_direct(struct store *s)
 {
-    return (struct prepare_owner){s, direct_has, direct_reserve};
+    return (struct prepare_owner){s, direct_has, direct_reserve, direct_bases, direct_read};
 }

@@ -21,6 +21,9 @@ struct prepare_owner {
     int (*has)(void *ctx, const struct digest *d, size_t n, uint64_t *ids);
     /* n fresh chunk ids: *first … *first + n - 1 */
     int (*reserve)(void *ctx, uint64_t n, uint64_t *first);
+    /* the tensors that new ones may lean on, and the bytes of chunks: bases_list, bases_read (bases.h) */
+    int (*bases)(void *ctx, const struct digest *from, size_t n, struct out *ret);
+    int (*read)(void *ctx, const void *list, size_t nlist, struct out *ret);
 };
 struct prepare_owner prepare_direct(struct store *s);
 int store_has(struct store *s, const struct digest *d, size_t n, uint64_t *ids);
@@ -31,6 +34,7 @@ struct prepare_progress {
     uint64_t new_raw, new_stored;
     const char *file; /* the one at work */
 };
+enum prepare_profile { PREPARE_BEST = 0, PREPARE_FAST = 1 }; /* fewest bytes; fastest to read */
 struct prepare {
     const char *repo;         /* where staging/ is */
     const char *const *paths; /* files and directories; a directory's content becomes the version's root */
@@ -41,6 +45,7 @@ struct prepare {
     const struct digest *parents; /* nparents; none given and `auto_parent`: the newest version at apply */
     size_t nparents;
     int auto_parent;
+    enum prepare_profile profile;
     const char *tag;                                              /* set by the same batch, or NULL */
     int (*progress)(void *ctx, const struct prepare_progress *p); /* or NULL; non-zero: stop with -EINTR */
     void *progress_ctx;

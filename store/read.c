@@ -3,6 +3,7 @@
 #include "store/read.h"
 #include "store/base/fail.h"
 #include "store/chunk.h"
+#include "store/idx.h"
 #include "store/load.h"
 #include "store/manifest.h"
 #include <stdlib.h>
@@ -30,6 +31,25 @@ struct codec_state *read_codec(void)
     return c;
 }
 
+/* How deep the bases below a chunk may lie: CHUNK_DEPTH_MAX differences, and casts between them. A record is
+ * foreign: its depth is no more than a claim. */
+enum { MAX_NESTED = 32 };
+static _Thread_local int nested;
+
+/* The base of a chunk, held in the cache until it is put back. It is an older chunk, and whoever fetches it
+ * waits for older ones only, so no two threads wait for each other. */
+static int get_base(struct store *s, const struct cache_chunk *c, const struct chunk_base *b,
+                    struct cache_entry **ret)
+{
+    struct cache_chunk base = {b->id, b->n, b->xxh3};
+    if (!chunk_older(b->id, c->id) || nested >= MAX_NESTED)
+        return fail(-EBADMSG, "chunk %llu leans on one that it cannot lean on", (unsigned long long)c->id);
+    nested++;
+    int r = cache_get(s->cache, &base, ret);
+    nested--;
+    return r < 0 ? fail(r, "the base of chunk %llu: %s", (unsigned long long)c->id, fail_describe(r)) : 0;
+}
+
 int read_chunk(void *ctx, const struct cache_chunk *c, void *p)
 {
     struct store *s = ctx;
@@ -38,18 +58,26 @@ int read_chunk(void *ctx, const struct cache_chunk *c, void *p)
         return fail(-ENOMEM, "out of memory");
     struct key k = key_id(c->id);
     struct db_value v;
+    struct chunk_head head;
+    struct cache_entry *base = NULL;
+    const void *streams;
     int r = db_get(s->db, c->id & CHUNK_SMALL ? DB_SMALL : DB_CHUNKS, k.b, k.n, &v);
     if (r == -ENOENT)
         return fail(-EBADMSG, "chunk %llu is missing", (unsigned long long)c->id);
     if (r < 0)
         return r;
-    r = chunk_decode(codec, v.p, v.n, p, c->n, c->xxh3);
+    r = chunk_parse(v.p, v.n, &head, &streams);
+    if (r == 0 && head.base.id)
+        r = get_base(s, c, &head.base, &base);
+    if (r == 0)
+        r = chunk_decode(codec, v.p, v.n, base ? cache_data(base) : NULL, p, c->n, c->xxh3);
+    if (base)
+        cache_put(s->cache, base);
     db_value_free(&v);
     return r;
 }
 
-/* The first extent that ends after off. */
-static size_t extent_at(const struct manifest_extents *x, uint64_t off)
+size_t read_extent_at(const struct manifest_extents *x, uint64_t off)
 {
     size_t lo = 0, hi = x->n;
     while (lo < hi) {
@@ -75,7 +103,7 @@ int64_t file_read(struct store *s, const struct manifest_file *f, uint64_t off, 
         n = f->size - off;
     uint8_t *to = p;
     const struct manifest_extents *x = f->extents;
-    for (size_t i = extent_at(x, off), left = n; left && i < x->n; i++) {
+    for (size_t i = read_extent_at(x, off), left = n; left && i < x->n; i++) {
         const struct load_extent *e = &x->e[i];
         size_t from = off - e->off, k = e->n - from < left ? e->n - from : left;
         if (!e->id) {
@@ -106,7 +134,7 @@ void file_prefetch(struct store *s, const struct manifest_file *f, uint64_t off,
     if (n > f->size - off)
         n = f->size - off;
     const struct manifest_extents *x = f->extents;
-    for (size_t i = extent_at(x, off); i < x->n && x->e[i].off < off + n; i++)
+    for (size_t i = read_extent_at(x, off); i < x->n && x->e[i].off < off + n; i++)
         if (x->e[i].id) {
             struct cache_chunk c = chunk_of(&x->e[i]);
             cache_prefetch(s->cache, &c);
@@ -127,29 +155,6 @@ struct input file_input(struct file_input *ctx)
     return (struct input){input_from_file, ctx, ctx->file->size, ctx->file->path};
 }
 
-/* The idx record of the chunk: under its digest, or, when the same bytes came in twice at the same time,
- * under digest and id. */
-int read_idx(struct store *s, const struct digest *d, uint64_t id, struct record_idx *ret)
-{
-    uint8_t key[40];
-    struct key k = key_id(id);
-    memcpy(key, d->b, 32);
-    memcpy(key + 32, k.b, 8);
-    for (size_t n = 32; n <= 40; n += 8) {
-        struct db_value v;
-        int r = db_get(s->db, DB_IDX, key, n, &v);
-        if (r == 0) {
-            r = record_idx_parse(v.p, v.n, ret);
-            db_value_free(&v);
-            if (r == 0 && ret->id == id)
-                return 0;
-        }
-        if (r < 0 && r != -ENOENT)
-            return r;
-    }
-    return fail(-EBADMSG, "chunk %llu is missing in the index", (unsigned long long)id);
-}
-
 int file_chunks(struct store *s, const struct manifest_file *f,
                 int (*each)(void *ctx, const struct chunk_info *c), void *ctx)
 {
@@ -159,7 +164,7 @@ int file_chunks(struct store *s, const struct manifest_file *f,
         int r = 0;
         if (e->id) {
             struct record_idx x;
-            if ((r = read_idx(s, &e->digest, e->id, &x)) < 0)
+            if ((r = idx_must_get(s, &e->digest, e->id, &x)) < 0)
                 return fail(r, "%s: %s", f->path, fail_describe(r));
             c.digest = e->digest;
             c.stored = x.stored;

@@ -6,5 +6,6 @@
 
 struct codec_state *read_codec(void); /* the thread's own, freed with it; NULL: out of memory */
 int read_chunk(void *store, const struct cache_chunk *c, void *p); /* a cache_fetch */
-int read_idx(struct store *s, const struct digest *d, uint64_t id,
-             struct record_idx *ret); /* -EBADMSG: none */
+/* The first extent that ends after off. */
+struct manifest_extents;
+size_t read_extent_at(const struct manifest_extents *x, uint64_t off);

@@ -37,7 +37,8 @@ static int check_features(struct store *s)
     int r = get_meta(s->db, "features", &v, &w);
     if (r < 0)
         return r;
-    uint64_t incompat = wire_u64(&w) & ~CORE_INCOMPAT, ro = wire_u64(&w) & ~CORE_ROCOMPAT;
+    s->state.incompat = wire_u64(&w);
+    uint64_t incompat = s->state.incompat & ~CORE_INCOMPAT, ro = wire_u64(&w) & ~CORE_ROCOMPAT;
     wire_u64(&w);
     if (w.bad)
         r = fail(-EBADMSG, "the store's feature record is too short");

@@ -395,7 +395,19 @@ static int reserve(void *ctx, uint64_t n, uint64_t *first)
     return err;
 }
 
+static int bases(void *ctx, const struct digest *from, size_t n, struct out *ret)
+{
+    struct request q = {.op = REQUEST_BASES, .body = from, .nbody = n * sizeof *from};
+    return client_collect(ctx, &q, ret);
+}
+
+static int chunks(void *ctx, const void *list, size_t nlist, struct out *ret)
+{
+    struct request q = {.op = REQUEST_CHUNKS, .body = list, .nbody = nlist};
+    return client_collect(ctx, &q, ret);
+}
+
 struct prepare_owner client_prepare_owner(struct client *c)
 {
-    return (struct prepare_owner){c, has, reserve};
+    return (struct prepare_owner){c, has, reserve, bases, chunks};
 }

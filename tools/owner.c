@@ -4,6 +4,7 @@
 #include "fs/eval/runner.h"
 #include "fs/tree.h"
 #include "store/base/fail.h"
+#include "store/bases.h"
 #include "store/manifest.h"
 #include "tools/describe.h"
 #include <stdio.h>
@@ -87,6 +88,30 @@ static int op_reserve(const struct call *c)
     if (err == 0)
         wire_put_u64(c->ret, first);
     return err;
+}
+
+static int op_bases(const struct call *c)
+{
+    size_t n = c->q->nbody / sizeof(struct digest);
+    struct out o = {0};
+    if (c->q->nbody % sizeof(struct digest))
+        return fail(-EPROTO, "not a list of digests");
+    int err = bases_list(c->store, c->q->body, n, &o);
+    if (err < 0) {
+        out_fini(&o);
+        return err;
+    }
+    return give_out(c, &o);
+}
+
+static int give_piece(void *ctx, const void *p, size_t n)
+{
+    return give(ctx, p, n);
+}
+
+static int op_chunks(const struct call *c)
+{
+    return bases_read(c->store, c->q->body, c->q->nbody, give_piece, (void *)(uintptr_t)c);
 }
 
 static int op_commit(const struct call *c)
@@ -405,7 +430,7 @@ static int (*const ops[REQUEST_OP_MAX])(const struct call *c) = {
     [REQUEST_VERSIONS] = op_versions, [REQUEST_LIST] = op_list,       [REQUEST_CAT] = op_cat,
     [REQUEST_SHOW] = op_show,         [REQUEST_DIFF] = op_diff,       [REQUEST_EVALUATE] = op_evaluate,
     [REQUEST_EXPORT] = op_export,     [REQUEST_USAGE] = op_usage,     [REQUEST_CAPTURE] = op_capture,
-    [REQUEST_ERASE] = op_erase,
+    [REQUEST_ERASE] = op_erase,       [REQUEST_BASES] = op_bases,     [REQUEST_CHUNKS] = op_chunks,
 };
 
 int owner_answer(struct repo *r, const struct who *w, const struct request *q, const struct reply *to,

@@ -27,7 +27,7 @@ static struct codec_result round_trip(enum dtype t, const uint8_t *p, size_t n, 
     ck_assert_int_ge(k, n ? 1 : 0);
     ck_assert_int_le(k, (int64_t)n);
     memset(decoded, 0xaa, n + 1 < CODEC_MAX_RAW ? n + 1 : n);
-    ck_assert_int_eq(codec_decode(codec, &how, encoded, (size_t)k, decoded, n), 0);
+    ck_assert_int_eq(codec_decode(codec, t, &how, encoded, (size_t)k, NULL, decoded, n), 0);
     ck_assert(memcmp(p, decoded, n) == 0);
     if (n + 1 < CODEC_MAX_RAW)
         ck_assert_uint_eq(decoded[n], 0xaa); /* nothing is written past the end */
@@ -105,7 +105,7 @@ static struct out record_of(enum dtype t, const uint8_t *p, size_t n)
 {
     struct out rec = {0};
     struct chunk_head head;
-    ck_ok(chunk_encode(codec, t, p, n, hash_xxh3(p, n), decoded, &rec, &head));
+    ck_ok(chunk_encode(codec, t, p, n, hash_xxh3(p, n), NULL, decoded, &rec, &head));
     ck_assert_uint_eq(head.raw, n);
     return rec;
 }
@@ -120,7 +120,7 @@ START_TEST(flipped_record_is_refused)
     int refused = 0;
     for (size_t bit = 0; bit < rec.n * 8; bit++) {
         rec.p[bit / 8] ^= (char)(1 << bit % 8);
-        int r = chunk_decode(codec, rec.p, rec.n, decoded, n, hash_xxh3(p, n));
+        int r = chunk_decode(codec, rec.p, rec.n, NULL, decoded, n, hash_xxh3(p, n));
         if (r == 0)
             ck_assert(memcmp(p, decoded, n) == 0);
         else
@@ -130,7 +130,7 @@ START_TEST(flipped_record_is_refused)
     }
     ck_assert_int_gt(refused, (int)rec.n * 8 * 9 / 10);
     for (size_t k = 0; k < rec.n; k++) /* and cut short anywhere */
-        ck_assert_int_lt(chunk_decode(codec, rec.p, k, decoded, n, hash_xxh3(p, n)), 0);
+        ck_assert_int_lt(chunk_decode(codec, rec.p, k, NULL, decoded, n, hash_xxh3(p, n)), 0);
     out_fini(&rec);
     free(p);
 }
@@ -141,9 +141,10 @@ START_TEST(right_record_under_a_wrong_name_is_refused)
     uint64_t seed = 7;
     uint8_t *p = trees_bytes(&seed, 1000, 0);
     struct out rec = record_of(DTYPE_F32, p, 1000);
-    ck_assert_int_eq(chunk_decode(codec, rec.p, rec.n, decoded, 1000, hash_xxh3(p, 1000) + 1), -EBADMSG);
-    ck_assert_int_eq(chunk_decode(codec, rec.p, rec.n, decoded, 996, hash_xxh3(p, 1000)), -EBADMSG);
-    ck_assert_int_eq(chunk_decode(codec, rec.p, rec.n, decoded, 1000, hash_xxh3(p, 1000)), 0);
+    ck_assert_int_eq(chunk_decode(codec, rec.p, rec.n, NULL, decoded, 1000, hash_xxh3(p, 1000) + 1),
+                     -EBADMSG);
+    ck_assert_int_eq(chunk_decode(codec, rec.p, rec.n, NULL, decoded, 996, hash_xxh3(p, 1000)), -EBADMSG);
+    ck_assert_int_eq(chunk_decode(codec, rec.p, rec.n, NULL, decoded, 1000, hash_xxh3(p, 1000)), 0);
     out_fini(&rec);
     free(p);
 }
@@ -154,14 +155,18 @@ START_TEST(unassigned_codes_are_of_a_newer_modelfs)
     static const struct {
         size_t at;
         char value;
-    } codes[] = {
-        {0, 2}, {1, CODEC_MAX}, {4, 1}, {6, 2}, {40, CODER_MAX}}; /* version codec predictor flags coder */
+    } codes[] = {{0, 2},
+                 {1, CODEC_MAX},
+                 {4, CAST_MAX},
+                 {6, 2},
+                 {40, CODER_MAX}}; /* version codec predictor flags coder */
     uint64_t seed = 8;
     uint8_t *p = trees_bytes(&seed, 1000, 0);
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         struct out rec = record_of(DTYPE_F32, p, 1000);
         rec.p[codes[i].at] = codes[i].value;
-        ck_assert_int_eq(chunk_decode(codec, rec.p, rec.n, decoded, 1000, hash_xxh3(p, 1000)), -ENOTSUP);
+        ck_assert_int_eq(chunk_decode(codec, rec.p, rec.n, NULL, decoded, 1000, hash_xxh3(p, 1000)),
+                         -ENOTSUP);
         out_fini(&rec);
     }
     free(p);
@@ -174,7 +179,7 @@ START_TEST(bomb_stops_at_the_given_length)
     size_t n = CODEC_MAX_RAW, k;
     uint8_t *zeros = calloc(1, n);
     struct codec_result how = round_trip(DTYPE_NONE, zeros, n, &k);
-    ck_assert_int_eq(codec_decode(codec, &how, encoded, k, decoded, 1000), -EBADMSG);
+    ck_assert_int_eq(codec_decode(codec, DTYPE_NONE, &how, encoded, k, NULL, decoded, 1000), -EBADMSG);
     free(zeros);
 }
 END_TEST
