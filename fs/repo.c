@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fs/repo.h"
+#include "fs/ahead.h"
+#include "fs/eval/eval.h"
 #include "fs/eval/policy.h"
 #include "fs/texts.h"
 #include "store/base/fail.h"
@@ -16,6 +18,7 @@ struct repo {
     struct store *store;
     struct eval *eval;
     struct texts *texts;
+    struct ahead *ahead; /* NULL: nothing is computed before it is asked for; set before anybody else looks */
     pthread_rwlock_t lock;                     /* (l) */
     char *mountpoint;                          /* (l) NULL: not mounted; set once, kept until the end */
     void (*changed)(void *ctx, unsigned what); /* (l) */
@@ -68,6 +71,7 @@ void repo_close(struct repo *r)
 {
     if (!r)
         return;
+    ahead_close(r->ahead);
     texts_close(r->texts);
     eval_close(r->eval);
     store_close(r->store);
@@ -113,10 +117,27 @@ void repo_listen(struct repo *r, void (*changed)(void *ctx, unsigned what), void
 /* Under the lock: repo_listen(NULL) returns only when nobody is telling any more. */
 static void tell(struct repo *r, unsigned what)
 {
+    if (r->ahead && what & (REPO_VERSIONS | REPO_ROWS | REPO_CONFIG))
+        ahead_wake(r->ahead);
     pthread_rwlock_rdlock(&r->lock);
     if (r->changed)
         r->changed(r->changed_ctx, what);
     pthread_rwlock_unlock(&r->lock);
+}
+
+int repo_evaluate(struct repo *r, enum eval_mode mode)
+{
+    eval_set_mode(r->eval, mode);
+    return mode == EVAL_AUTO && !r->ahead ? ahead_open(r, &r->ahead) : 0;
+}
+
+int repo_fill(struct repo *r, const struct version *v, int (*stop)(void *ctx), void *ctx)
+{
+    uint64_t computed;
+    int err = eval_fill(r->eval, v, stop, ctx, &computed);
+    if (computed)
+        tell(r, REPO_RESULTS);
+    return err;
 }
 
 /* ---- who ---- */
@@ -344,6 +365,10 @@ static void text_key(struct repo *r, const struct report *rep, const struct dige
     if (rep->inputs & INPUT_IMPORTS) {
         eval_imports(r->eval, &d);
         wire_put_digest(&o, &d);
+        if (eval_mode(r->eval) == EVAL_OFF) { /* then it shows no more than what is known */
+            eval_known(r->eval, &d);
+            wire_put_digest(&o, &d);
+        }
     }
     if (rep->inputs & INPUT_GATES) {
         policy_key(r->store, &d);
@@ -382,15 +407,17 @@ static int rendering_make(void *ctx, int (*stop)(void *), void *stop_ctx, struct
     return err;
 }
 
-/* Inputs that moved while it was made: the text may show either state, so it is not kept for long. Nor is
- * what an engine that is missing here had no part in. */
+/* Not under a key that did not hold throughout; and not for long what an engine that is missing here had no
+ * part in. */
 static int rendering_keep(void *ctx)
 {
     struct rendering *x = ctx;
     struct digest now;
     text_key(x->repo, x->report, &x->subject, &now);
-    return hash_equal(&now, &x->key) &&
-           !(x->report->inputs & (INPUT_RESULTS | INPUT_IMPORTS) && eval_lacks_engine(x->repo->eval));
+    if (!hash_equal(&now, &x->key))
+        return TEXTS_PASS;
+    int lacks = x->report->inputs & (INPUT_RESULTS | INPUT_IMPORTS) && eval_lacks_engine(x->repo->eval);
+    return lacks ? TEXTS_HOLD : TEXTS_FILE;
 }
 
 static void rendering_drop(void *ctx)

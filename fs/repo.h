@@ -19,6 +19,12 @@ struct eval *repo_eval(struct repo *r);
 const char *repo_mountpoint(struct repo *r); /* NULL: not mounted */
 void repo_set_mountpoint(struct repo *r, const char *path);
 
+/* When versions are evaluated (reading computes, unless told otherwise); call it before others use the repo.
+ */
+int repo_evaluate(struct repo *r, enum eval_mode mode);
+/* See eval_fill. */
+int repo_fill(struct repo *r, const struct version *v, int (*stop)(void *ctx), void *ctx);
+
 /* What changed, told after the change is durable and before the changer is answered. The mount turns it into
  * kernel invalidations (never from a FUSE operation's own thread: see fuse.c). */
 enum repo_change { REPO_VERSIONS = 1, REPO_TAGS = 2, REPO_ROWS = 4, REPO_CONFIG = 8, REPO_RESULTS = 16 };

@@ -137,8 +137,10 @@ static int job_run(struct text_job *j, const struct text **ret)
         r = j->maker.make(j->maker.ctx, job_stopped, j, &o);
         if (r >= 0)
             r = out_error(&o);
+        int how = r >= 0 ? j->maker.keep(j->maker.ctx) : TEXTS_PASS;
         if (r >= 0)
-            r = keep_add(t->keep, &j->key, &o, j->maker.keep(j->maker.ctx), &text);
+            r = how == TEXTS_PASS ? keep_pass(&j->key, &o, &text)
+                                  : keep_add(t->keep, &j->key, &o, how == TEXTS_FILE, &text);
         out_fini(&o);
         pthread_mutex_lock(&t->mutex);
         if (r != -EINTR || job_stopped(j) || --again == 0)

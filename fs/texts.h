@@ -25,8 +25,12 @@ enum {
 int texts_open(const char *dir, struct texts **ret);
 void texts_close(struct texts *t); /* stops what runs; whoever waits gets -EINTR */
 
-/* How a text is made. keep: whether it may be kept as a file, asked after it was made. drop ends ctx and is
- * called once, made or not. */
+/* How long a text stays: it is only handed to those who wait (what decides it changed while it was made, so
+ * that it may be of a later state than its key says), kept in memory, or as a file as well. */
+enum texts_keep { TEXTS_PASS, TEXTS_HOLD, TEXTS_FILE };
+
+/* How a text is made. keep: an enum texts_keep, asked after it was made. drop ends ctx and is called once,
+ * made or not. */
 struct text_maker {
     int (*make)(void *ctx, int (*stop)(void *), void *stop_ctx, struct out *o);
     int (*keep)(void *ctx);

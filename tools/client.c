@@ -18,6 +18,7 @@ struct client {
     char *path;
     int fd;            /* of the daemon, or -1 */
     struct repo *repo; /* opened here, or NULL */
+    int lent;          /* the repo is another client's */
     uint32_t pid;
     char *mountpoint;
     uint8_t *buf; /* REQUEST_FRAME bytes */
@@ -166,11 +167,24 @@ void client_close(struct client *c)
         return;
     if (c->fd >= 0)
         close(c->fd);
-    repo_close(c->repo);
+    if (!c->lent)
+        repo_close(c->repo);
     free(c->mountpoint);
     free(c->path);
     free(c->buf);
     free(c);
+}
+
+int client_again(const struct client *c, const char *repo, struct client **ret)
+{
+    if (!c->repo)
+        return client_open(repo, CLIENT_NO_WAIT, ret);
+    struct client *again = calloc(1, sizeof *again);
+    if (!again)
+        return fail(-ENOMEM, "out of memory");
+    *again = (struct client){.fd = -1, .repo = c->repo, .lent = 1};
+    *ret = again;
+    return 0;
 }
 
 int client_own(const char *repo, unsigned flags, struct repo **ret)

@@ -18,7 +18,9 @@ enum client_flag {
  * stderr. Errors as store_open's (say_fail_open knows them), and -EINTR.
  */
 int client_open(const char *repo, unsigned flags, struct client **ret);
-void client_close(struct client *c);                   /* NULL is fine */
+void client_close(struct client *c); /* NULL is fine */
+/* Another way to the same owner, for another thread; to be closed before c. */
+int client_again(const struct client *c, const char *repo, struct client **ret);
 const char *client_path(const struct client *c);       /* the repo, absolute */
 const char *client_mountpoint(const struct client *c); /* "": not mounted */
 

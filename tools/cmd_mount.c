@@ -32,6 +32,7 @@ struct daemon {
     char *mnt; /* absolute */
     struct mount_options opt;
     uint64_t cache; /* bytes, 0: the store's own choice */
+    enum eval_mode eval;
     unsigned flags; /* enum client_flag */
     int foreground, replace_stale;
     int parent; /* pipe that takes one byte, the exit code; -1 */
@@ -53,13 +54,25 @@ static int parse_size(const char *s, uint64_t *ret)
     return 0;
 }
 
+static int parse_mode(const char *s, enum eval_mode *ret)
+{
+    static const char *const names[] = {[EVAL_READ] = "read", [EVAL_AUTO] = "auto", [EVAL_OFF] = "off"};
+    for (int i = 0; s && i <= EVAL_OFF; i++)
+        if (strcmp(s, names[i]) == 0) {
+            *ret = (enum eval_mode)i;
+            return 0;
+        }
+    return -EINVAL;
+}
+
 /* The exit code; "a,b=c" is cut in place. */
 static int parse_options(char *list, struct daemon *d)
 {
-    enum { ALLOW_OTHER, ALLOW_PYTHON, CACHE, LENIENT };
+    enum { ALLOW_OTHER, ALLOW_PYTHON, CACHE, EVAL, LENIENT };
     char *const names[] = {[ALLOW_OTHER] = (char *)(uintptr_t) "allow_other",
                            [ALLOW_PYTHON] = (char *)(uintptr_t) "allow_python",
                            [CACHE] = (char *)(uintptr_t) "cache",
+                           [EVAL] = (char *)(uintptr_t) "eval",
                            [LENIENT] = (char *)(uintptr_t) "lenient",
                            NULL};
     while (*list) {
@@ -67,7 +80,9 @@ static int parse_options(char *list, struct daemon *d)
         int o = getsubopt(&list, names, &value);
         if (o == CACHE && (!value || parse_size(value, &d->cache) < 0))
             return say_usage("-o cache=%s: not a size such as 256M", value ? value : "");
-        if (o != CACHE && (o < 0 || value))
+        if (o == EVAL && parse_mode(value, &d->eval) < 0)
+            return say_usage("-o eval=%s: not read, auto or off", value ? value : "");
+        if (o != CACHE && o != EVAL && (o < 0 || value))
             return say_usage("-o %s: no such option", here);
         d->opt.allow_other |= o == ALLOW_OTHER;
         if (o == ALLOW_PYTHON)
@@ -140,7 +155,8 @@ static int serve(struct daemon *d)
         store_set_cache(repo_store(d->open), d->cache);
     if (!d->foreground)
         d->log = open_log(store_path(repo_store(d->open)));
-    err = mount_run(d->open, d->mnt, &d->opt, ready, d);
+    if ((err = repo_evaluate(d->open, d->eval)) == 0)
+        err = mount_run(d->open, d->mnt, &d->opt, ready, d);
     listen_close(d->listen);
     repo_close(d->open);
     if (d->log >= 0)
@@ -240,6 +256,9 @@ const struct command cmd_mount = {
     "  -o allow_other       other users may look in (see user_allow_other in /etc/fuse.conf)\n"
     "  -o allow_python      eval/predict.py, which is code, may run\n"
     "  -o cache=SIZE        memory for decoded data (256M)\n"
+    "  -o eval=WHEN         read: predictions are made when a report is read (the default); auto: also "
+    "ahead\n"
+    "                       of it; off: only by modelfs eval, reports show what is known\n"
     "  -o lenient           a rejected line is no error to its writer\n"
     "  --replace-stale      first take away what a daemon that died left at DIR\n" ARGS_NO_WAIT,
     run};

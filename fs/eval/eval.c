@@ -24,6 +24,7 @@ int eval_open(struct store *s, struct eval **ret)
         return fail(-ENOMEM, "out of memory");
     e->store = s;
     pthread_mutex_init(&e->lock, NULL);
+    pthread_cond_init(&e->idle, NULL);
     int err = set_open(s, &e->set);
     if (!err)
         err = models_open(s, &e->models);
@@ -44,6 +45,7 @@ void eval_close(struct eval *e)
     models_close(e->models);
     set_close(e->set);
     pthread_mutex_destroy(&e->lock);
+    pthread_cond_destroy(&e->idle);
     free(e);
 }
 
@@ -324,10 +326,98 @@ int eval_lacks_engine(struct eval *e)
     return runner_lacking();
 }
 
-int eval_version(struct eval *e, const struct version *v, enum eval_want want, const struct eval_set *set,
+void eval_set_mode(struct eval *e, enum eval_mode m)
+{
+    e->mode = m;
+}
+enum eval_mode eval_mode(struct eval *e)
+{
+    return e->mode;
+}
+enum eval_want eval_reading(struct eval *e)
+{
+    return e->mode == EVAL_OFF ? EVAL_KNOWN : EVAL_COMPUTE;
+}
+
+static void want(struct eval *e, int more)
+{
+    pthread_mutex_lock(&e->lock);
+    e->wanting += (unsigned)more;
+    if (!e->wanting)
+        pthread_cond_broadcast(&e->idle);
+    pthread_mutex_unlock(&e->lock);
+}
+
+int eval_version(struct eval *e, const struct version *v, enum eval_want how, const struct eval_set *set,
                  int (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx, struct eval_result **ret)
 {
-    return results_version(e->results, v, want, set, progress, ctx, ret);
+    if (how == EVAL_KNOWN)
+        return results_version(e->results, v, how, set, progress, ctx, ret);
+    want(e, 1);
+    int err = results_version(e->results, v, how, set, progress, ctx, ret);
+    want(e, -1);
+    return err;
+}
+
+/* ---- ahead of the readers ---- */
+
+struct filling {
+    struct eval *eval;
+    int (*stop)(void *ctx);
+    void *ctx;
+    int begun, gives_way;
+    uint64_t first, last;
+};
+
+static int filled(void *ctx, uint64_t done, uint64_t all)
+{
+    struct filling *f = ctx;
+    (void)all;
+    if (!f->begun++)
+        f->first = done;
+    f->last = done;
+    pthread_mutex_lock(&f->eval->lock);
+    f->gives_way = f->eval->wanting > 0;
+    pthread_mutex_unlock(&f->eval->lock);
+    return f->gives_way || f->stop(f->ctx);
+}
+
+/* Until nobody else computes; looks at stop every 50 ms, since there is no way to be told. */
+static void wait_idle(struct filling *f)
+{
+    pthread_mutex_lock(&f->eval->lock);
+    while (f->eval->wanting && !f->stop(f->ctx)) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += 50000000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_clockwait(&f->eval->idle, &f->eval->lock, CLOCK_MONOTONIC, &until);
+    }
+    pthread_mutex_unlock(&f->eval->lock);
+}
+
+int eval_fill(struct eval *e, const struct version *v, int (*stop)(void *ctx), void *ctx,
+              uint64_t *ret_computed)
+{
+    struct filling f = {.eval = e, .stop = stop, .ctx = ctx};
+    int err;
+    *ret_computed = 0;
+    do {
+        const struct eval_set *set;
+        struct eval_result *r = NULL;
+        wait_idle(&f);
+        f.begun = f.gives_way = 0;
+        f.first = f.last = 0;
+        if ((err = view_of(e->set, &set)))
+            break;
+        err = stop(ctx) ? fail(-EINTR, "stopped")
+                        : results_version(e->results, v, EVAL_COMPUTE, set, filled, &f, &r);
+        *ret_computed += f.last - f.first;
+        results_free(r);
+        view_unref(set);
+    } while (err == -EINTR && f.gives_way && !stop(ctx));
+    return err;
 }
 
 void eval_result_free(struct eval_result *r)

@@ -66,7 +66,8 @@ struct eval_erased {
 };
 int eval_erase(struct eval *e, const struct eval_writer *w, const char *id, const char *reason,
                struct eval_erased *ret);
-/* At most so many bytes of known predictions are held in memory (256 MiB unless said). Returns what is now. */
+/* At most so many bytes of known predictions are held in memory (256 MiB unless said). Returns what is now.
+ */
 uint64_t eval_memory(struct eval *e, uint64_t bytes);
 
 /* "E1.42": raised by append (k) and by a change of what scores (N). The digest covers rows and configuration.
@@ -107,6 +108,13 @@ int eval_view_unlabelled(const struct eval_set *v, size_t i, struct out *o);
 
 /* ---- results of one version ---- */
 enum eval_want { EVAL_KNOWN, EVAL_COMPUTE }; /* only what is known already, or compute what is missing */
+
+/* Who computes: whoever reads a report; besides, a thread ahead of the readers; nobody but eval_version's
+ * callers who say so: reports show what is known. */
+enum eval_mode { EVAL_READ, EVAL_AUTO, EVAL_OFF };
+void eval_set_mode(struct eval *e, enum eval_mode m);
+enum eval_mode eval_mode(struct eval *e);
+enum eval_want eval_reading(struct eval *e); /* what a report may ask for */
 
 struct eval_cell {       /* one row, one version */
     int state;           /* 0 not known, 1 predicted, 2 error */
@@ -149,6 +157,10 @@ int eval_version(struct eval *e, const struct version *v, enum eval_want want, c
                  int (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx,
                  struct eval_result **ret);
 void eval_result_free(struct eval_result *r);
+/* Computes what is missing of a version on the newest set, and gives way while anybody else computes. stop:
+ * -EINTR. *ret_computed: rows, also on failure. */
+int eval_fill(struct eval *e, const struct version *v, int (*stop)(void *ctx), void *ctx,
+              uint64_t *ret_computed);
 
 /* ---- scores ---- */
 struct eval_score {

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define CHUNK (8 * RUNNER_BATCH) /* rows between two writes to the store */
+#define CHUNK (8 * RUNNER_BATCH) /* rows between two writes to the store, at most */
+#define PAUSE 0.2 /* seconds between two writes, about: how soon a reader that gives up is let go */
 
 struct results {
     struct store *store;
@@ -195,19 +196,28 @@ static int run_chunk(const struct job *j, struct runner *runner, const struct ro
     return err;
 }
 
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static int run_missing(const struct job *j, struct runner *runner, int *ret_refused)
 {
     const struct row *rows[CHUNK];
-    size_t n, k = 0, all = j->set->nrows, known = all - missing(j);
+    size_t n, k = 0, most = RUNNER_BATCH, all = j->set->nrows, known = all - missing(j);
     int err = 0;
     for (size_t i = 0; !err && i < all; i++) {
         if (!answers_get(j->answers, &j->set->rows[i]->input_digest, &n))
             rows[k++] = j->set->rows[i];
-        if (k == 0 || (k < CHUNK && i + 1 < all))
+        if (k == 0 || (k < most && i + 1 < all))
             continue;
         if (j->progress && j->progress(j->ctx, known, all))
             return fail(-EINTR, "stopped");
+        double began = now();
         err = run_chunk(j, runner, rows, k, ret_refused);
+        most = now() - began > PAUSE ? RUNNER_BATCH : most < CHUNK ? 2 * most : CHUNK;
         known += k;
         work_done(j->results, k);
         k = 0;

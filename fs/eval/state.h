@@ -10,7 +10,10 @@ struct eval {
     struct set *set;
     struct models *models;
     struct results *results;
-    pthread_mutex_t lock;        /* (m) */
+    pthread_mutex_t lock; /* (m) */
+    pthread_cond_t idle;  /* wanting is zero again */
+    unsigned wanting;     /* (m) callers that compute, but for eval_fill */
+    enum eval_mode mode;
     uint64_t events_seen;        /* (m) */
     struct digest newest_import; /* (m) the event's hash, of those seen; zero: none */
 };

@@ -40,6 +40,14 @@ static void engine(struct out *o, enum spec_engine e)
         field(o, "  hint", fail_hint_text());
 }
 
+static void mode(struct out *o, struct eval *e)
+{
+    static const char *const when[] = {[EVAL_READ] = "when a report is read",
+                                       [EVAL_AUTO] = "when a report is read, and ahead of it (eval=auto)",
+                                       [EVAL_OFF] = "only by modelfs eval (eval=off)"};
+    field(o, "computed", when[eval_mode(e)]);
+}
+
 static void running(struct out *o, struct eval *e)
 {
     struct eval_status st;
@@ -101,6 +109,7 @@ static int render(const struct subject *s, struct out *o)
     out_fini(&spec);
     engine(o, SPEC_ONNX);
     engine(o, SPEC_XGBOOST);
+    mode(o, s->eval);
     running(o, s->eval);
     err = effective(s, o, view);
     eval_view_unref(view);

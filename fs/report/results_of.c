@@ -16,7 +16,7 @@ int results_set(const struct subject *s, const struct eval_set **ret)
 int results_of(const struct subject *s, const struct version *v, const struct eval_set *set,
                struct eval_result **ret)
 {
-    return eval_version(s->eval, v, EVAL_COMPUTE, set, progress, (void *)s, ret);
+    return eval_version(s->eval, v, eval_reading(s->eval), set, progress, (void *)s, ret);
 }
 
 int results_of_pair(const struct subject *s, struct results_of_pair *ret)

@@ -7,7 +7,7 @@
 
 /* The set that a report is about: at the revision that is its subject's name, else the newest. */
 int results_set(const struct subject *s, const struct eval_set **ret);
-/* Computes what is missing; -EINTR when nobody waits any more. */
+/* Computes what is missing, unless reading shall not (eval_mode); -EINTR when nobody waits any more. */
 int results_of(const struct subject *s, const struct version *v, const struct eval_set *set,
                struct eval_result **ret);
 
