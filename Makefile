@@ -63,6 +63,10 @@ tsan: ## build and run everything under TSan
 	TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp" $(MAKE) MODE=tsan check
 bench: all ## modelfs beside its peers, as ratios (root; trains its files first, minutes)
 	MODELFS=$(CURDIR)/$(B)/modelfs sh tests/bench/bench.sh
+bench-eval: all $(B)/tests/bench/eval ## the evaluation beside its engine alone and a Python script
+	MODELFS=$(CURDIR)/$(B)/modelfs BENCH=$(CURDIR)/$(B)/tests/bench/eval sh tests/bench/eval.sh
+$(B)/tests/bench/eval: $(B)/tests/bench/eval.o $(B)/libtools.a $(B)/libmodelfs.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 lint: ## man pages, formatting, layers, static analysis
 	mandoc -T lint -W warning man/*.[15]
 	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
@@ -79,6 +83,6 @@ clean: ## remove what was built (not build/deps)
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-.PHONY: all check check-unit check-layers check-mount golden asan tsan bench lint fmt install clean help
+.PHONY: all check check-unit check-layers check-mount golden asan tsan bench bench-eval lint fmt install clean help
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
