@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fs/eval/import.h"
+#include "fs/eval/harness.h"
 #include "fs/eval/view.h"
 #include "store/base/fail.h"
 #include <errno.h>
@@ -66,6 +67,14 @@ static int one_line(struct batch *b, const struct eval_set *set, const char *p, 
     int err = canon_parse("prediction", p, n, ROW_MAX_DEPTH, &line);
     if (err)
         return err;
+    if (harness_is_sample(line)) {
+        err = harness_convert(line, &o);
+        json_decref(line);
+        if (err)
+            return err;
+        line = o;
+        o = NULL;
+    }
     const json_t *v = json_object_get(line, "id");
     const char *id = json_string_value(v);
     if (json_is_integer(v)) {

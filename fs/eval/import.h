@@ -4,8 +4,8 @@
  *   {"id":"tx-1","prediction":"fraud","p_ok":0.1,"p_fraud":0.9}     a probability for every label
  *   {"id":"tx-1","prediction":"fraud","probability":0.9}            or that of the prediction alone
  *   {"id":"tx-1","prediction":272.5}                                regression
- * Other keys are ignored. They are kept by the row's input, so a relabelled row keeps its prediction, and one
- * given again replaces the one before.
+ * or a line of lm-evaluation-harness (see harness.h). Other keys are ignored. They are kept by the row's
+ * input, so a relabelled row keeps its prediction, and one given again replaces the one before.
  */
 #pragma once
 #include "fs/eval/results.h"
