@@ -76,6 +76,7 @@ fmt: ## format the sources
 	clang-format -i $$(git ls-files '*.c' '*.h')
 install: all ## install under PREFIX
 	install -D -m 755 $(B)/modelfs $(DESTDIR)$(PREFIX)/bin/modelfs
+	install -D -m 755 tools/modelfs-graph $(DESTDIR)$(PREFIX)/bin/modelfs-graph
 	for s in 1 5; do for m in man/*.$$s; do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$$s/$${m##*/}; done; done
 	if [ -f $(ORT_DIR)/lib/libonnxruntime.so.1 ]; then install -D -m 755 $(ORT_DIR)/lib/libonnxruntime.so.1 $(DESTDIR)$(PREFIX)/lib/modelfs/libonnxruntime.so.1; fi
 clean: ## remove what was built (not build/deps)

@@ -55,7 +55,7 @@ static void append(struct repo *r, const char *p, size_t n)
     struct who who;
     struct append_result got;
     who_self(&who);
-    need(repo_append_rows(r, &who, p, n, &got), "rows");
+    need(repo_append_rows(r, &who, EVAL_ROWS, p, n, &got), "rows");
     if (got.rejected)
         need(-EINVAL, got.first_error);
 }
