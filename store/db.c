@@ -20,7 +20,7 @@ struct db {
     rocksdb_column_family_handle_t *cf[DB_CFS];
     rocksdb_cache_t *cache;
     rocksdb_readoptions_t *read, *read_chunk;
-    rocksdb_writeoptions_t *write, *write_sync;
+    rocksdb_writeoptions_t *write, *write_sync, *write_unlogged;
 };
 
 static void tune_now(void)
@@ -63,6 +63,21 @@ static int holds_chunks(enum db_cf cf)
     return cf == DB_CHUNKS || cf == DB_SMALL;
 }
 
+/* For what the C API has no function for. o is used up. */
+static rocksdb_options_t *with(rocksdb_options_t *o, const char *text)
+{
+    rocksdb_options_t *ret = rocksdb_options_create();
+    char *err = NULL;
+    rocksdb_get_options_from_string(o, text, ret, &err);
+    if (err) { /* an option that is not known: go without it */
+        rocksdb_free(err);
+        rocksdb_options_destroy(ret);
+        return o;
+    }
+    rocksdb_options_destroy(o);
+    return ret;
+}
+
 static rocksdb_options_t *options(enum db_cf cf, rocksdb_cache_t *cache)
 {
     rocksdb_options_t *o = rocksdb_options_create();
@@ -102,7 +117,7 @@ static rocksdb_options_t *options(enum db_cf cf, rocksdb_cache_t *cache)
     rocksdb_options_set_advise_random_on_open(o, 0);
     rocksdb_options_set_is_fd_close_on_exec(o, 1);
     rocksdb_options_set_bytes_per_sync(o, 8 << 20);
-    return o;
+    return with(o, "avoid_flush_during_shutdown=true"); /* never_empty() would cause one at each close */
 }
 
 static struct db *db_new(const char *path)
@@ -122,6 +137,8 @@ static struct db *db_new(const char *path)
     db->write = rocksdb_writeoptions_create();
     db->write_sync = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(db->write_sync, 1);
+    db->write_unlogged = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_disable_WAL(db->write_unlogged, 1);
     return db;
 }
 
@@ -140,6 +157,7 @@ void db_close(struct db *db)
     rocksdb_readoptions_destroy(db->read_chunk);
     rocksdb_writeoptions_destroy(db->write);
     rocksdb_writeoptions_destroy(db->write_sync);
+    rocksdb_writeoptions_destroy(db->write_unlogged);
     rocksdb_cache_destroy(db->cache);
     free(db->path);
     free(db);
@@ -382,9 +400,24 @@ void db_delete(struct db *db, struct db_batch *b, enum db_cf cf, const void *key
     rocksdb_writebatch_delete_cf(b->b, db->cf[cf], (const char *)key, nkey);
 }
 
-int db_write(struct db *db, struct db_batch *b, int sync)
+/*
+ * After a write to the log that failed (a full disk) RocksDB recovers by itself: it flushes the memtables and
+ * so begins a new log. With nothing to flush it goes on with the old one, and the next write to that aborts
+ * the process (an assertion inside Debian's librocksdb). So there is always something: here the removal of a
+ * key that never exists, which is not logged itself.
+ */
+static char *never_empty(struct db *db)
 {
     char *err = NULL;
+    rocksdb_delete_cf(db->db, db->write_unlogged, db->cf[DB_META], "", 0, &err);
+    return err;
+}
+
+int db_write(struct db *db, struct db_batch *b, int sync)
+{
+    char *err = never_empty(db);
+    if (err)
+        return failed(db->path, err);
     rocksdb_write(db->db, sync ? db->write_sync : db->write, b->b, &err);
     return err ? failed(db->path, err) : 0;
 }
