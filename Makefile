@@ -57,6 +57,10 @@ check-mount: all ## run the end-to-end tests (over a real mount)
 	@$(TEST_ENV) sh tests/run.sh $(MOUNT)
 golden: $(B)/tests/unit/test_golden ## rewrite tests/golden from what is rendered now (review the difference)
 	GOLDEN=write $(B)/tests/unit/test_golden
+look: ## pictures of tests/golden/*.report.html at two widths, in build/ (Chromium)
+	for w in 390 1280; do d=$$(mktemp -d) && chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking \
+	    --disable-component-update --disable-sync --user-data-dir=$$d --window-size=$$w,2000 --screenshot=$(CURDIR)/build/look-$$w.png \
+	    "file://$$(ls $(CURDIR)/tests/golden/*.report.html)"; rm -r $$d; done
 asan: ## build and run everything under ASan and UBSan
 	$(MAKE) MODE=asan check
 tsan: ## build and run everything under TSan
@@ -84,6 +88,6 @@ clean: ## remove what was built (not build/deps)
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-.PHONY: all check check-unit check-layers check-mount golden asan tsan bench bench-eval lint fmt install clean help
+.PHONY: all check check-unit check-layers check-mount golden asan tsan bench bench-eval look lint fmt install clean help
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

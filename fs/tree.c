@@ -23,6 +23,7 @@ static const struct node table[] = {
     {"/info/<version>/summary.txt", .report = &report_info_summary},
     {"/info/<version>/tensors.csv", .report = &report_info_tensors},
     {"/info/<version>/lineage.json", .report = &report_info_lineage},
+    {"/info/<version>/card.txt", .report = &report_info_card},
     {"/info/<version>/manifest.json", .report = &report_info_manifest},
 
     {"/tensors", .doc = "every tensor as a NumPy array"},
@@ -35,6 +36,8 @@ static const struct node table[] = {
     {"/diff", .doc = "one version against another: each against its parents; other pairs when asked for"},
     {"/diff/<pair>", .names = &names_pair, .doc = "what changed from the first to the second"},
     {"/diff/<pair>/summary.txt", .report = &report_diff_summary},
+    {"/diff/<pair>/review.md", .report = &report_diff_review},
+    {"/diff/<pair>/report.html", .report = &report_diff_page},
     {"/diff/<pair>/verdict", .report = &report_diff_verdict},
     {"/diff/<pair>/gate.csv", .report = &report_diff_gate},
     {"/diff/<pair>/tensors.csv", .report = &report_diff_tensors},

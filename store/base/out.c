@@ -141,6 +141,26 @@ void out_text(struct out *o, const char *s, size_t n, size_t max)
     }
 }
 
+/* A colon that a word follows may begin a link or be a picture's name. */
+static int marks(const char *p, const char *end)
+{
+    return (*p && strchr("\\`*_[]<>#|~&@\"'$", *p)) || (*p == ':' && p + 1 < end && p[1] != ' ');
+}
+
+void out_markup(struct out *o, const char *s, size_t n, size_t max)
+{
+    struct out plain = {0};
+    out_text(&plain, s, n, max);
+    for (size_t i = 0; i < plain.n; i++)
+        if (marks(plain.p + i, plain.p + plain.n))
+            out_printf(o, "&#%d;", plain.p[i]);
+        else
+            out_char(o, plain.p[i]);
+    if (plain.err)
+        o->err = plain.err;
+    out_fini(&plain);
+}
+
 static void comma(struct out *o)
 {
     if (o->n && o->p[o->n - 1] != '\n')

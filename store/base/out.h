@@ -31,6 +31,10 @@ static inline int out_error(const struct out *o)
  * invalid UTF-8 become \xNN. With max > 0 at most max columns, cut with "~". Newlines become spaces. */
 void out_text(struct out *o, const char *s, size_t n, size_t max);
 
+/* User text inside Markdown or HTML: as out_text, and what either would read as more than text (links and
+ * mentions too) becomes a character reference. */
+void out_markup(struct out *o, const char *s, size_t n, size_t max);
+
 /* One CSV field by RFC 4180, safe in a spreadsheet: a field that starts with = + - @ TAB CR and is not wholly
  * a number gets a leading '. Call out_csv* for each field of a row, then out_csv_end. */
 void out_csv(struct out *o, const char *s);

@@ -219,6 +219,11 @@ START_TEST(with_behaviour)
     expect(s, e, "scored", &report_info_summary, 1, 0); /* nothing is known yet, and nothing is run */
     expect(s, e, "scored", &report_diff_summary, 1, 2);
     expect(s, e, "scored", &report_diff_summary, 2, 3);
+    expect(s, e, "scored", &report_diff_review, 1, 2);
+    expect(s, e, "scored", &report_diff_gate, 1, 2);
+    expect(s, e, "scored", &report_diff_verdict, 1, 2);
+    expect(s, e, "scored", &report_diff_page, 1, 2);
+    expect(s, e, "scored", &report_info_card, 2, 0);
     expect(s, e, "scored", &report_info_summary, 2, 0);
     eval_close(e);
     store_close(s);
