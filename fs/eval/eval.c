@@ -8,6 +8,7 @@
 #include "fs/eval/import.h"
 #include "fs/eval/past.h"
 #include "fs/eval/policy.h"
+#include "fs/eval/outcome.h"
 #include "fs/eval/runner.h"
 #include "fs/eval/scores.h"
 #include "fs/eval/state.h"
@@ -451,4 +452,23 @@ int eval_compare(const struct eval_result *ra, const struct eval_result *rb, str
 void eval_status(struct eval *e, struct eval_status *ret)
 {
     results_status(e->results, ret);
+}
+
+int eval_outcomes_append(struct eval *e, const struct eval_writer *w, const char *p, size_t n,
+                         struct eval_added *ret)
+{
+    pthread_mutex_lock(&e->lock);
+    int err = outcome_append(e->store, w, p, n, ret);
+    pthread_mutex_unlock(&e->lock);
+    return err;
+}
+
+int eval_outcomes(struct eval *e, struct arena *a, struct eval_outcome **ret, size_t *ret_n)
+{
+    return outcome_list(e->store, a, ret, ret_n);
+}
+
+int eval_outcomes_text(struct eval *e, struct out *o)
+{
+    return outcome_text(e->store, o);
 }

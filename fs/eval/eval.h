@@ -216,6 +216,21 @@ struct eval_compare {
 int eval_compare(const struct eval_result *ra, const struct eval_result *rb, struct arena *a,
                  struct eval_compare *ret);
 
+/* ---- what releases did outside, see outcome.h ---- */
+struct eval_outcome {
+    uint32_t version, vs; /* numbers; vs 0: the one released before */
+    int is_experiment;    /* 0: before and after, where other things changed too */
+    const char *metric, *unit, *experiment, *by;
+    double value, lo, hi;  /* NaN lo and hi: without an interval */
+    const char *from, *to; /* dates, or "" */
+};
+/* Whole lines of CSV. -errno only when none could be judged; ret says how many were refused. */
+int eval_outcomes_append(struct eval *e, const struct eval_writer *w, const char *p, size_t n,
+                         struct eval_added *ret);
+int eval_outcomes(struct eval *e, struct arena *a, struct eval_outcome **ret,
+                  size_t *ret_n);                      /* as appended */
+int eval_outcomes_text(struct eval *e, struct out *o); /* the file, with its header */
+
 /* What is running now, for status.txt. */
 struct eval_status {
     uint64_t done, all;            /* rows of running work */

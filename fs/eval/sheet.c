@@ -142,3 +142,22 @@ int sheet_number(const struct sheet *s, size_t column, const char *what, double 
     *ret = x;
     return 0;
 }
+
+int sheet_line(const char *name, unsigned number, const char *p, size_t n, const char *const *columns,
+               struct arena *arena, struct sheet *ret)
+{
+    struct sheet s = {.name = name, .p = p, .end = p + n, .next_line = number, .arena = arena};
+    size_t known = 0;
+    int r = next(&s);
+    while (columns[known])
+        known++;
+    if (r > 0 && s.p < s.end && !at_end(&s))
+        return sheet_bad(&s, "more than one line");
+    if (r > 0 && s.n > known)
+        return sheet_bad(&s, "%zu cells, more than the %zu columns", s.n, known);
+    for (size_t i = 0; i < SHEET_COLUMNS; i++)
+        s.at[i] = i < s.n ? (int)i : -1;
+    if (r > 0)
+        *ret = s;
+    return r;
+}

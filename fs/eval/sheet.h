@@ -19,6 +19,10 @@ struct sheet {
  * -EINVAL with a text that names the line. */
 int sheet_open(const char *name, const char *p, size_t n, const char *const *columns, size_t required,
                struct arena *arena, struct sheet *ret);
+/* One line without a header, whose cells stand in the columns' order and may end early: 1, or 0 when it is
+ * blank. number: of the line, for errors. */
+int sheet_line(const char *name, unsigned number, const char *p, size_t n, const char *const *columns,
+               struct arena *arena, struct sheet *ret);
 /* The next record: 1; 0 at the end. Empty lines are passed over. */
 int sheet_next(struct sheet *s);
 const char *sheet_text(const struct sheet *s, size_t column); /* "" where there is none */
