@@ -73,6 +73,7 @@ static const struct node table[] = {
     {"/eval/outcomes.csv", .report = &report_eval_outcomes},
     {"/eval/releases.csv", .report = &report_eval_releases},
     {"/eval/business.txt", .report = &report_eval_business},
+    {"/eval/trend.svg", .report = &report_eval_trend},
     {"/eval/examples", .doc = "each example over all versions"},
     {"/eval/examples/<id>.csv", .names = &names_example, .report = &report_eval_example},
     {"/eval/versions", .doc = "what each version answers"},

@@ -12,6 +12,7 @@
 #include "fs/eval/runner.h"
 #include "fs/eval/scores.h"
 #include "fs/eval/state.h"
+#include "fs/eval/then.h"
 #include "fs/eval/view.h"
 #include "store/base/fail.h"
 #include <errno.h>
@@ -471,4 +472,14 @@ int eval_outcomes(struct eval *e, struct arena *a, struct eval_outcome **ret, si
 int eval_outcomes_text(struct eval *e, struct out *o)
 {
     return outcome_text(e->store, o);
+}
+
+int eval_score_then(struct eval *e, const struct eval_result *r, int64_t time_ns, struct eval_then *ret)
+{
+    struct eval_then t = {.unit = ""};
+    uint64_t serial;
+    int err = then_revision(e->store, r->set, time_ns, &t, &serial);
+    if (!err && (err = then_score(r, serial, &t)) == 0)
+        *ret = t;
+    return err;
 }

@@ -175,6 +175,17 @@ struct eval_score {
 };
 int eval_scores(const struct eval_result *r, struct arena *a, struct eval_score **ret, size_t *ret_n);
 
+/* The headline on core as the set was at a time. */
+struct eval_then {
+    char revision[32];
+    const char *unit;
+    int direction;
+    uint64_t rows, added; /* there were then; came since */
+    double value, now;    /* on those rows; on all of today's. NaN: none */
+};
+/* -ENOENT: the set was another one then (no rows, or an older epoch), or the scores are not known. */
+int eval_score_then(struct eval *e, const struct eval_result *r, int64_t time_ns, struct eval_then *ret);
+
 /* ---- two versions on the same rows ---- */
 struct eval_change {
     const char *metric, *unit, *slice, *cohort;

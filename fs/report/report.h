@@ -60,7 +60,8 @@ extern const struct report report_diff_summary, report_diff_gate, report_diff_ve
 extern const struct report report_eval_summary, report_eval_results, report_eval_status, report_eval_examples,
     report_eval_rejected, report_eval_unlabelled, report_eval_log, report_eval_example,
     report_eval_predictions;
-extern const struct report report_eval_retire, report_eval_relabel, report_eval_outcomes, report_eval_releases, report_eval_business;
+extern const struct report report_eval_retire, report_eval_relabel, report_eval_outcomes,
+    report_eval_releases, report_eval_business, report_eval_trend;
 
 /* 1 when verdicts differ from "same": what `modelfs diff` exits with. Set by rendering the diff's summary. */
 static inline int report_stopped(const struct subject *s)

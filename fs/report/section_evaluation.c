@@ -116,6 +116,30 @@ static void metrics(const struct page *g)
     money_lines(g);
 }
 
+/* How much of a change of A's score is the set's: chain-linking, as a price index does it. */
+static void grown(const struct page *g)
+{
+    struct eval_then t;
+    struct out by = {0};
+    if (eval_score_then(g->s->eval, g->p->a, g->p->a->version->time_ns, &t) < 0 || !t.added || !t.rows ||
+        isnan(t.value) || isnan(t.now))
+        return;
+    double moved = t.now - t.value;
+    if (measure_is_share(t.unit))
+        out_printf(&by, "%.2f pp", 100 * fabs(moved));
+    else
+        measure_value(&by, t.unit, fabs(moved), t.rows);
+    out_printf(g->o, "  %llu row%s added since %s; ", (unsigned long long)t.added,
+               t.added == 1 ? " was" : "s were", t.revision);
+    if (fabs(moved) < 1e-9 || !strcmp(out_cstr(&by), "0.00 pp"))
+        out_printf(g->o, "%s alone move%s %s's score by nothing\n", t.added == 1 ? "it" : "they",
+                   t.added == 1 ? "s" : "", g->a);
+    else
+        out_printf(g->o, "%s alone %s%s %s's score by %s\n", t.added == 1 ? "it" : "they",
+                   moved < 0 ? "lower" : "raise", t.added == 1 ? "s" : "", g->a, out_cstr(&by));
+    out_fini(&by);
+}
+
 /* ---- ROWS THAT FLIPPED ---- */
 
 /* Right ones of a cohort, under B. */
@@ -359,6 +383,24 @@ void section_evaluation(const struct review *r, struct out *o)
     if (r->state != REVIEW_MEASURED) {
         nothing(&g, r);
         return;
+    struct results_of_pair p;
+    int err = results_of_pair(s, &p);
+    if (err)
+        return err;
+    struct page g = {.s = s, .o = o, .p = &p, .c = &p.compare};
+    snprintf(g.a, sizeof g.a, "v%u", s->a->number);
+    snprintf(g.b, sizeof g.b, "v%u", s->b->number);
+    int none = nothing(&g, v);
+    if (!none) {
+        head(&g);
+        metrics(&g);
+        grown(&g);
+        if (p.a->task == SPEC_REGRESSION)
+            moved(&g);
+        else
+            flipped(&g);
+        slices(&g);
+        worst(&g);
     }
     head(&g);
     metrics(&g);
