@@ -210,6 +210,23 @@ static void append_result(const struct eval_added *from, struct append_result *r
     snprintf(ret->first_error, sizeof ret->first_error, "%s", from->first_error);
 }
 
+/* Whose text: no two reports of the map share a name and which versions they are about.
+ *   subject = SHA-256( str "report 1" | str of report | u8 has a, has b | digest a, b | str name ) */
+static void text_subject(const struct report *rep, const struct version *a, const struct version *b,
+                         const char *name, struct digest *ret)
+{
+    static const struct digest none;
+    struct out o = {0};
+    wire_put_str(&o, "report 1");
+    wire_put_str(&o, rep->name);
+    wire_put_u8(&o, (uint8_t)((a != NULL) | (b != NULL) << 1));
+    wire_put_digest(&o, a ? &a->digest : &none);
+    wire_put_digest(&o, b ? &b->digest : &none);
+    wire_put_str(&o, name ? name : "");
+    hash_sha256(o.p, o.n, ret);
+    out_fini(&o);
+}
+
 int repo_append_rows(struct repo *r, const struct who *w, enum eval_lines what, const char *p, size_t n,
                      struct append_result *ret)
 {
@@ -218,6 +235,11 @@ int repo_append_rows(struct repo *r, const struct who *w, enum eval_lines what, 
     int err = eval_amend(r->eval, &ew, what, p, n, &added);
     if (err < 0)
         return err;
+    if (what == EVAL_OUTCOMES) { /* no list of refused ones: <file>.error says why */
+        struct digest subject;
+        text_subject(&report_eval_outcomes, NULL, NULL, NULL, &subject);
+        texts_set_failure(r->texts, &subject, added.rejected ? added.first_error : NULL);
+    }
     tell(r, REPO_ROWS);
     append_result(&added, ret);
     return 0;
@@ -321,23 +343,6 @@ int64_t repo_changed_ns(struct repo *r)
 }
 
 /* ---- texts ---- */
-
-/* Whose text: no two reports of the map share a name and which versions they are about.
- *   subject = SHA-256( str "report 1" | str of report | u8 has a, has b | digest a, b | str name ) */
-static void text_subject(const struct report *rep, const struct version *a, const struct version *b,
-                         const char *name, struct digest *ret)
-{
-    static const struct digest none;
-    struct out o = {0};
-    wire_put_str(&o, "report 1");
-    wire_put_str(&o, rep->name);
-    wire_put_u8(&o, (uint8_t)((a != NULL) | (b != NULL) << 1));
-    wire_put_digest(&o, a ? &a->digest : &none);
-    wire_put_digest(&o, b ? &b->digest : &none);
-    wire_put_str(&o, name ? name : "");
-    hash_sha256(o.p, o.n, ret);
-    out_fini(&o);
-}
 
 /* What decides its bytes.
  *   key = SHA-256( subject | u32 version of the code | u8 inputs | each input's digest ) */

@@ -70,7 +70,7 @@ static const struct node table[] = {
      .doc = "what each answer costs; write it as a whole"},
     {"/eval/traffic.csv", .config = "traffic.csv", .write = WRITE_WHOLE,
      .doc = "how often each slice comes in traffic; write it as a whole"},
-    {"/eval/outcomes.csv", .report = &report_eval_outcomes},
+    {"/eval/outcomes.csv", .report = &report_eval_outcomes, .write = WRITE_APPEND, .lines = EVAL_OUTCOMES},
     {"/eval/releases.csv", .report = &report_eval_releases},
     {"/eval/business.txt", .report = &report_eval_business},
     {"/eval/trend.svg", .report = &report_eval_trend},

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/append.h"
 #include "tools/args.h"
 #include "tools/client.h"
 #include "tools/command.h"
@@ -23,6 +24,12 @@ static int run(int argc, char **argv)
     int code = SAY_DONE, err = input_file_read(op[2], REQUEST_BODY, &text);
     if (err < 0)
         return say_fail(op[2], err);
+    if (strcmp(path, "eval/outcomes.csv") == 0) { /* appended, as in the mount */
+        struct request q = {.op = REQUEST_APPEND, .name = path + 5, .body = text.p, .nbody = text.n};
+        code = append_lines(op[0], a.flags, op[2], "kept", q);
+        out_fini(&text);
+        return code;
+    }
     if ((err = client_open(op[0], a.flags, &c)) < 0) {
         code = say_fail_open(op[0], err);
     } else {

@@ -152,12 +152,14 @@ static int appended(const struct call *c, int err, const struct append_result *r
 
 static int op_append(const struct call *c)
 {
-    static const char *const names[] = {
-        [EVAL_ROWS] = "", [EVAL_RETIRE] = "retire", [EVAL_RELABEL] = "relabel"};
+    static const char *const names[] = {[EVAL_ROWS] = "",
+                                        [EVAL_RETIRE] = "retire",
+                                        [EVAL_RELABEL] = "relabel",
+                                        [EVAL_OUTCOMES] = "outcomes.csv"};
     struct append_result r = {0};
     int what = EVAL_ROWS;
     while (strcmp(names[what], c->q->name) != 0)
-        if (++what > EVAL_RELABEL)
+        if (++what > EVAL_OUTCOMES)
             return fail(-EINVAL, "eval/%s: no lines are appended to it", c->q->name);
     return appended(c, repo_append_rows(c->repo, c->who, (enum eval_lines)what, c->q->body, c->q->nbody, &r),
                     &r);

@@ -203,6 +203,8 @@ int eval_amend(struct eval *e, const struct eval_writer *w, enum eval_lines what
 {
     if (what == EVAL_ROWS)
         return eval_append(e, w, p, n, ret);
+    if (what == EVAL_OUTCOMES)
+        return eval_outcomes_append(e, w, p, n, ret);
     size_t lines = 1;
     for (size_t i = 0; i < n; i++)
         lines += p[i] == '\n';

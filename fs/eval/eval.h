@@ -33,7 +33,7 @@ struct eval_added {
 int eval_append(struct eval *e, const struct eval_writer *w, const char *p, size_t n, struct eval_added *ret);
 /* Lines that change rows, see amend.h; `kept` counts those carried out. A row that leaves or gets another
  * label begins a new epoch; a row that waited for its label has it now. */
-enum eval_lines { EVAL_ROWS, EVAL_RETIRE, EVAL_RELABEL };
+enum eval_lines { EVAL_ROWS, EVAL_RETIRE, EVAL_RELABEL, EVAL_OUTCOMES /* see outcome.h */ };
 int eval_amend(struct eval *e, const struct eval_writer *w, enum eval_lines what, const char *p, size_t n,
                struct eval_added *ret);
 /*

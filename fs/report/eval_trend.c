@@ -192,7 +192,10 @@ static void names(const struct trend *t, struct out *o)
         if (text.n)
             plot_text(o, "dim", x_of(t, i), MIDDLE + 37, "middle", out_cstr(&text));
         if (isnan(p->value)) {
-            plot_text(o, "dim", x_of(t, i), MIDDLE - 8, "middle", "\xc3\x97");
+            out_printf(o, "<text class=\"dim\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">\xc3\x97<title>",
+                       x_of(t, i), MIDDLE - 8);
+            plot_escape(o, p->why ? p->why : "", 200);
+            out_str(o, "</title></text>\n");
         }
         out_fini(&text);
     }
@@ -226,7 +229,7 @@ static void steps(const struct trend *t, struct out *o)
         any |= !isnan(p->set_was);
     }
     struct plot_axis y = plot_axis(lo, hi, BOTTOM, LOW + 22, 3);
-    plot_grid(o, &y, LEFT, RIGHT, measure_is_share(t->unit));
+    plot_grid(o, &y, LEFT, RIGHT, measure_is_share(t->unit) ? " pp" : "");
     for (size_t i = first(t); i < t->n; i++) {
         double wide = fmin(16, (RIGHT - LEFT) / (double)(t->n - first(t)) / 3);
         bar(t, o, &y, "model", x_of(t, i) - wide - 1, at(t, i)->model, "the model:");
@@ -236,9 +239,9 @@ static void steps(const struct trend *t, struct out *o)
     out_printf(o, "<rect class=\"model\" x=\"%d\" y=\"%d\" width=\"12\" height=\"12\"/>\n", LEFT + 196,
                LOW - 3);
     plot_text(o, "text", LEFT + 214, LOW + 8, "start", "the model, on the same rows");
-    out_printf(o, "<rect class=\"set\" x=\"%d\" y=\"%d\" width=\"12\" height=\"12\"/>\n", LEFT + 420,
+    out_printf(o, "<rect class=\"set\" x=\"%d\" y=\"%d\" width=\"12\" height=\"12\"/>\n", LEFT + 450,
                LOW - 3);
-    plot_text(o, "text", LEFT + 438, LOW + 8, "start",
+    plot_text(o, "text", LEFT + 468, LOW + 8, "start",
               any ? "rows added since, for the version before" : "rows added since: not known");
 }
 
@@ -264,7 +267,7 @@ static void picture(const struct trend *t, struct out *o)
     plot_text(o, "dim", 24, 58, "start", out_cstr(&note));
     if (t->metric) {
         struct plot_axis y = plot_axis(lo, hi, MIDDLE, TOP, 5);
-        plot_grid(o, &y, LEFT, RIGHT, measure_is_share(t->unit));
+        plot_grid(o, &y, LEFT, RIGHT, measure_is_share(t->unit) ? " %" : "");
         curve(t, o, &y);
         names(t, o);
         steps(t, o);

@@ -15,7 +15,8 @@ static const char style[] =
     "line.zero{stroke:var(--dim)}\n"
     ".model{stroke:var(--model);fill:var(--model);stroke-width:2}\n"
     ".set{stroke:var(--set);fill:var(--set);stroke-width:2}\n"
-    "polyline.model{fill:none}\n";
+    "polyline.model{fill:none}\n"
+    "rect{stroke:none}\n";
 
 void plot_escape(struct out *o, const char *text, size_t max)
 {
@@ -92,17 +93,17 @@ double plot_at(const struct plot_axis *a, double value)
     return a->from + (value - a->lo) / (a->hi - a->lo) * (a->to - a->from);
 }
 
-void plot_grid(struct out *o, const struct plot_axis *a, double x1, double x2, int share)
+void plot_grid(struct out *o, const struct plot_axis *a, double x1, double x2, const char *unit)
 {
     int n = (int)llround((a->hi - a->lo) / a->step);
-    double scale = share ? 100 : 1;
+    double scale = *unit ? 100 : 1;
     int decimals = (int)fmax(0, -floor(log10(a->step * scale) + 1e-9));
     for (int i = 0; i <= n && i < 100; i++) {
         double value = a->lo + i * a->step, y = plot_at(a, value);
         struct out text = {0};
         if (fabs(value) < a->step / 1e6)
             value = 0;
-        out_printf(&text, "%.*f%s", decimals, scale * value, share ? " %" : "");
+        out_printf(&text, "%.*f%s", decimals, scale * value, unit);
         plot_line(o, value == 0 ? "zero" : "grid", x1, y, x2, y);
         plot_text(o, "dim", x1 - 8, y + 4, "end", out_cstr(&text));
         out_fini(&text);

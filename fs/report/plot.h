@@ -21,5 +21,5 @@ struct plot_axis {
 /* Holds all values from lo to hi with some air, and about `ticks` ticks. */
 struct plot_axis plot_axis(double lo, double hi, double from, double to, int ticks);
 double plot_at(const struct plot_axis *a, double value);
-/* Grid lines across x1 to x2 with their values at the left: as per cent when share. */
-void plot_grid(struct out *o, const struct plot_axis *a, double x1, double x2, int share);
+/* Grid lines across x1 to x2 with their values at the left; unit " %" or " pp": a hundred times as much. */
+void plot_grid(struct out *o, const struct plot_axis *a, double x1, double x2, const char *unit);
