@@ -383,27 +383,10 @@ void section_evaluation(const struct review *r, struct out *o)
     if (r->state != REVIEW_MEASURED) {
         nothing(&g, r);
         return;
-    struct results_of_pair p;
-    int err = results_of_pair(s, &p);
-    if (err)
-        return err;
-    struct page g = {.s = s, .o = o, .p = &p, .c = &p.compare};
-    snprintf(g.a, sizeof g.a, "v%u", s->a->number);
-    snprintf(g.b, sizeof g.b, "v%u", s->b->number);
-    int none = nothing(&g, v);
-    if (!none) {
-        head(&g);
-        metrics(&g);
-        grown(&g);
-        if (p.a->task == SPEC_REGRESSION)
-            moved(&g);
-        else
-            flipped(&g);
-        slices(&g);
-        worst(&g);
     }
     head(&g);
     metrics(&g);
+    grown(&g);
     if (g.p->a->task == SPEC_REGRESSION)
         moved(&g);
     else
