@@ -260,16 +260,26 @@ static int op_cat(const struct call *c)
     return cat(c, c->q->name);
 }
 
-static int op_show(const struct call *c)
+static int cat_info(const struct call *c, const char *file)
 {
     const struct version *v;
     int err = resolve(c, c->q->name, &v);
     if (err < 0)
         return err;
     char path[64];
-    snprintf(path, sizeof path, "info/v%u/summary.txt", v->number);
+    snprintf(path, sizeof path, "info/v%u/%s", v->number, file);
     version_unref(v);
     return cat(c, path);
+}
+
+static int op_show(const struct call *c)
+{
+    return cat_info(c, "summary.txt");
+}
+
+static int op_card(const struct call *c)
+{
+    return cat_info(c, "card.txt");
 }
 
 static int op_diff(const struct call *c)
@@ -430,9 +440,10 @@ static int (*const ops[REQUEST_OP_MAX])(const struct call *c) = {
     [REQUEST_TAG] = op_tag,           [REQUEST_APPEND] = op_append,   [REQUEST_IMPORT] = op_import,
     [REQUEST_CONFIG] = op_config,     [REQUEST_REMOVE] = op_remove,   [REQUEST_CHECK] = op_check,
     [REQUEST_VERSIONS] = op_versions, [REQUEST_LIST] = op_list,       [REQUEST_CAT] = op_cat,
-    [REQUEST_SHOW] = op_show,         [REQUEST_DIFF] = op_diff,       [REQUEST_EVALUATE] = op_evaluate,
-    [REQUEST_EXPORT] = op_export,     [REQUEST_USAGE] = op_usage,     [REQUEST_CAPTURE] = op_capture,
-    [REQUEST_ERASE] = op_erase,       [REQUEST_BASES] = op_bases,     [REQUEST_CHUNKS] = op_chunks,
+    [REQUEST_CARD] = op_card,         [REQUEST_SHOW] = op_show,       [REQUEST_DIFF] = op_diff,
+    [REQUEST_EVALUATE] = op_evaluate, [REQUEST_EXPORT] = op_export,   [REQUEST_USAGE] = op_usage,
+    [REQUEST_CAPTURE] = op_capture,   [REQUEST_ERASE] = op_erase,     [REQUEST_BASES] = op_bases,
+    [REQUEST_CHUNKS] = op_chunks,
 };
 
 int owner_answer(struct repo *r, const struct who *w, const struct request *q, const struct reply *to,

@@ -65,6 +65,7 @@ enum request_op {
     REQUEST_ERASE,    /* name: a row's id, other: the reason. result: u64 rows, u64 refused lines */
     REQUEST_BASES,    /* body: digests of versions. data: bases_list */
     REQUEST_CHUNKS,   /* body: a list for bases_read. data: what it gives */
+    REQUEST_CARD,     /* name: version. data: its info/<v>/card.txt */
     REQUEST_OP_MAX,
 };
 enum request_flag { REQUEST_FORCE = 1, REQUEST_LONG = 2, REQUEST_LINEAGE = 4, REQUEST_PYTHON = 8 };
