@@ -26,7 +26,7 @@ mkdir -p c
 case "$*" in
 "pr view --json number -q .number") echo 7 ;;
 "api --paginate repos/{owner}/{repo}/issues/7/comments -q "*)
-    key=${6#*startswith(\"} && key=${key%%\"*}
+    key=${5#*startswith(\"} && key=${key%%\"*}
     for f in c/*; do [ -f "$f" ] && case $(cat "$f") in "$key"*) basename "$f" ;; esac; done ;;
 "api -X PATCH repos/{owner}/{repo}/issues/comments/"*) cp "${6#body=@}" "c/${4##*/}" ;;
 "pr comment 7 --body-file "*) cp "$5" "c/$(($(ls c | wc -l) + 1))" ;;
