@@ -38,8 +38,9 @@ uint64_t answers_sum(struct answers *a);   /* changes whenever an answer is adde
 
 /* The engine's answer in its stored form. */
 void answers_format(const struct runner_answer *a, struct out *o);
-/* And back; -EBADMSG. Not for imported ones. */
-int answers_parse(const uint8_t *p, size_t n, struct runner_answer *ret);
+/* And back; -EBADMSG. Not for imported ones. few: (nfew) the caller's room: ret->values is it where that is
+ * enough. */
+int answers_parse(const uint8_t *p, size_t n, double *few, size_t nfew, struct runner_answer *ret);
 
 /* One computation at a time: 1, this caller shall compute (and end with answers_end); 0, someone else did or
  * does, look again; -EINTR when stop says so. */

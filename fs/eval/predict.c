@@ -188,17 +188,16 @@ static int are_probabilities(const double *v, size_t k)
     return k == 1 || fabs(sum - 1) <= 1e-4;
 }
 
-/* Probability of column j of k: a softmax, or a sigmoid of the only column. */
-static double from_logits(const double *v, size_t k, size_t j)
+/* Probabilities of k columns, k > 1. */
+static void softmax(const double *v, size_t k, double *ret)
 {
     double top = v[0], sum = 0;
-    if (k == 1)
-        return 1 / (1 + exp(-v[0]));
     for (size_t i = 1; i < k; i++)
-        top = fmax(top, v[i]);
+        top = v[i] > top ? v[i] : top;
     for (size_t i = 0; i < k; i++)
-        sum += exp(v[i] - top);
-    return exp(v[j] - top) / sum;
+        sum += ret[i] = exp(v[i] - top);
+    for (size_t i = 0; i < k; i++)
+        ret[i] /= sum;
 }
 
 static int by_index(const struct predict_plan *p, double x, struct prediction *ret)
@@ -224,7 +223,7 @@ static void decide(const struct predict_plan *p, const double *q, struct predict
     double second = 0;
     for (size_t i = 0; i < p->nlabels; i++)
         if (i != top)
-            second = fmax(second, q[i]);
+            second = q[i] > second ? q[i] : second;
     ret->label = (int32_t)top;
     ret->margin = q[top] - second;
 }
@@ -258,10 +257,14 @@ int predict_decode(const struct predict_plan *p, const struct runner_answer *a, 
         double *q = prob ? prob : calloc(p->nlabels, sizeof *q);
         if (!q)
             return -ENOMEM;
-        for (size_t i = 0; i < a->width; i++)
-            q[a->width == 1 ? 1 : i] = logits ? from_logits(a->values, a->width, i) : a->values[i];
-        if (a->width == 1)
+        if (a->width == 1) {
+            q[1] = logits ? 1 / (1 + exp(-a->values[0])) : a->values[0];
             q[0] = 1 - q[1];
+        } else if (logits) {
+            softmax(a->values, a->width, q);
+        } else {
+            memcpy(q, a->values, a->width * sizeof *q);
+        }
         decide(p, q, &r);
         if (!prob)
             free(q);

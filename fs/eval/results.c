@@ -351,7 +351,7 @@ static int by_engine(struct results *r, struct job *j, enum eval_want want, stru
     size_t waiting = missing(j);
     if (want == EVAL_COMPUTE && waiting && j->pick->engine == SPEC_PYTHON && !runner_python_allowed())
         return not_allowed(x, waiting);
-    if (want == EVAL_COMPUTE && (err = compute(j, &refused)) && refused)
+    if (want == EVAL_COMPUTE && waiting && (err = compute(j, &refused)) && refused)
         return problem(x, fail_text(), fail_hint_text());
     c->answers = j->answers;
     return err ? err : cells_of_engine(c, &x->r);

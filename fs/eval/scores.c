@@ -16,6 +16,11 @@ struct work {
     struct arena *a;
     struct eval_score *list;
     size_t n;
+    const struct sample *of; /* the sample that these four are of; its metrics come one after the other */
+    struct sample rows;
+    struct metric_rows data;
+    uint64_t errors;
+    int partial;
 };
 
 /* How many rows the score is of, and how many of them are right. */
@@ -52,29 +57,31 @@ static const char *cost_note(const struct eval_set *set, const struct eval_score
 }
 
 /* Rows that count: known, and not failed where the spec leaves failed ones out. */
-static int counted(struct work *w, const struct sample *all, struct eval_score *s, struct sample *ret)
+static int counted(struct work *w, const struct sample *all)
 {
     uint32_t *at = arena_array(w->a, all->n + 1, sizeof *at);
     if (!at)
         return no_memory();
-    ret->name = all->name;
-    ret->at = at;
-    ret->n = 0;
+    w->of = NULL;
+    w->errors = 0;
+    w->partial = 0;
+    w->rows = (struct sample){all->name, at, 0};
     for (size_t i = 0; i < all->n; i++) {
         const struct eval_cell *c = &w->r->cells[all->at[i]];
-        s->errors += c->state == 2;
-        s->partial |= c->state == 0;
+        w->errors += c->state == 2;
+        w->partial |= c->state == 0;
         if (c->state == 1 || (c->state == 2 && !w->r->set->spec->errors_excluded))
-            at[ret->n++] = all->at[i];
+            at[w->rows.n++] = all->at[i];
     }
-    return 0;
+    int err = sample_rows(w->r, &w->rows, w->a, &w->data);
+    if (!err)
+        w->of = all;
+    return err;
 }
 
 static int one(struct work *w, const char *name, const char *cohort, const struct sample *all)
 {
     struct eval_score *s = &w->list[w->n];
-    struct sample rows;
-    struct metric_rows data;
     struct metric m;
     *s = (struct eval_score){.slice = all->name,
                              .cohort = cohort,
@@ -84,33 +91,33 @@ static int one(struct work *w, const char *name, const char *cohort, const struc
                              .ci_method = "",
                              .note = "",
                              .n = all->n};
-    int err = counted(w, all, s, &rows);
+    int err = w->of == all ? 0 : counted(w, all);
     if (err)
         return err;
+    s->errors = w->errors;
+    s->partial = w->partial;
     if (metric_find(name, w->r->labels, w->r->nlabels, &m)) { /* of a label this version does not have */
         s->metric = name;
         s->unit = "";
         w->n++;
         return 0;
     }
-    if ((err = sample_rows(w->r, &rows, w->a, &data)))
-        return err;
     s->metric = arena_strdup(w->a, m.name);
     s->unit = metric_is_cost(&m) && w->r->set->cost ? w->r->set->cost->unit : m.unit;
     s->direction = m.direction;
-    s->scored = rows.n;
+    s->scored = w->rows.n;
     if (w->r->task == SPEC_REGRESSION)
         s->scored -= w->r->set->spec->errors_excluded ? 0 : s->errors;
     if (s->partial) /* a score of some rows would be taken for that of all */
         return w->n++, s->metric ? 0 : no_memory();
-    struct metric_work *mw = metric_work_new(&m, &data);
+    struct metric_work *mw = metric_work_new(&m, &w->data);
     if (!mw || !s->metric) {
         metric_work_free(mw);
         return no_memory();
     }
     s->value = metric_value(mw, NULL);
     metric_work_free(mw);
-    count(&m, &data, s);
+    count(&m, &w->data, s);
     if (metric_is_cost(&m)) {
         s->errors = s->n - s->scored;
         s->note = cost_note(w->r->set, s, w->a);
@@ -118,9 +125,9 @@ static int one(struct work *w, const char *name, const char *cohort, const struc
     uint32_t *group;
     size_t ngroups;
     struct stats_interval ci = {NAN, NAN};
-    err = isnan(s->value) ? 0 : sample_groups(w->r->set, &rows, w->a, &group, &ngroups);
+    err = isnan(s->value) ? 0 : sample_groups(w->r->set, &w->rows, w->a, &group, &ngroups);
     if (!err && !isnan(s->value))
-        err = intervals_of(w->r->intervals, &m, &data, group, ngroups, &ci, &s->ci_method);
+        err = intervals_of(w->r->intervals, &m, &w->data, group, ngroups, &ci, &s->ci_method);
     s->lo = ci.lo;
     s->hi = ci.hi;
     w->n++;
