@@ -54,7 +54,7 @@ static int open_text(const struct place *p, int (*stop)(void *ctx), void *stop_c
 {
     const struct node *n = p->node;
     if (!p->error && n->config)
-        return repo_config_text(p->repo, n->config, ret);
+        return repo_config_text(p->repo, node_config(n, p->name), ret);
     if (!p->error)
         return report_text(p, stop, stop_ctx, ret);
     return node_failure(p, ret);

@@ -130,7 +130,7 @@ void fuse_write_who(fuse_req_t req, struct who *ret);
 /* ---- fuse_scratch.c: files and links that are on their way to a name of the map ---- */
 struct scratch {
     char *name;           /* (m) NULL: it has none (any more) */
-    enum place_write dir; /* where: WRITE_WHOLE is eval/, WRITE_TAGS is tags/ */
+    enum place_write dir; /* where: WRITE_WHOLE is eval/, WRITE_INPUTS eval/inputs/, WRITE_TAGS tags/ */
     uint64_t ino;
     unsigned refs;      /* (m) */
     char *target;       /* of a link; else NULL */

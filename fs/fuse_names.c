@@ -21,13 +21,18 @@ static enum place_write kind_of(const struct fuse_inode *dir)
     return dir->scratch ? WRITE_NONE : tree_write(&dir->place);
 }
 
+static int is_whole(const struct fuse_inode *dir)
+{
+    return kind_of(dir) == WRITE_WHOLE || kind_of(dir) == WRITE_INPUTS;
+}
+
 /* Only in a folder where names can be made; -EROFS elsewhere. */
 static int folder(struct fuse_fs *fs, fuse_ino_t id, struct fuse_inode **ret)
 {
     struct fuse_inode *dir = fuse_inode_get(fs, id);
     if (!dir)
         return -ESTALE;
-    if (kind_of(dir) != WRITE_TAGS && kind_of(dir) != WRITE_WHOLE) {
+    if (kind_of(dir) != WRITE_TAGS && !is_whole(dir)) {
         fuse_inode_put(fs, dir);
         return -EROFS;
     }
@@ -61,12 +66,12 @@ static void reply_made(fuse_req_t req, struct fuse_inode *dir, const char *name,
 static int create(struct fuse_fs *fs, struct fuse_inode *dir, const char *name, struct scratch **ret)
 {
     const char *config = tree_config_name(&dir->place, name);
-    if (kind_of(dir) != WRITE_WHOLE)
+    if (!is_whole(dir))
         return -EPERM;
     if (is_fixed_name(fs, dir, name))
         return -EEXIST;
-    int r =
-        fuse_scratch_new(fs, WRITE_WHOLE, name, config ? FUSE_FS_CONFIG_MAX : FUSE_FS_SCRATCH_MAX, NULL, ret);
+    int r = fuse_scratch_new(fs, kind_of(dir), name, config ? FUSE_FS_CONFIG_MAX : FUSE_FS_SCRATCH_MAX, NULL,
+                             ret);
     if (r == 0)
         (*ret)->config = config;
     return r;
@@ -128,14 +133,14 @@ static int give(struct fuse_fs *fs, const struct who *who, const char *config, s
 
 /* `vim` moves the old file away before it writes the new one: the old text goes along as a scratch file, and
  * stays in force until there is a new one. */
-static int move_away(struct fuse_fs *fs, const char *config, const char *name)
+static int move_away(struct fuse_fs *fs, enum place_write dir, const char *config, const char *name)
 {
     const struct text *t;
     struct scratch *s;
     int r = repo_config_text(fs->repo, config, &t);
     if (r < 0)
         return r;
-    if ((r = fuse_scratch_new(fs, WRITE_WHOLE, name, FUSE_FS_CONFIG_MAX, NULL, &s)) == 0) {
+    if ((r = fuse_scratch_new(fs, dir, name, FUSE_FS_CONFIG_MAX, NULL, &s)) == 0) {
         r = fuse_scratch_write(fs, s, 0, t->p, t->n);
         if (r < 0)
             fuse_scratch_rename(fs, s, NULL);
@@ -151,8 +156,8 @@ static int rename_file(struct fuse_fs *fs, const struct who *who, struct fuse_in
                        const char *new_name)
 {
     const char *config = tree_config_name(&dir->place, new_name), *old = tree_config_name(&dir->place, name);
-    struct scratch *s = fuse_scratch_find(fs, WRITE_WHOLE, name),
-                   *gone = fuse_scratch_find(fs, WRITE_WHOLE, new_name);
+    struct scratch *s = fuse_scratch_find(fs, kind_of(dir), name),
+                   *gone = fuse_scratch_find(fs, kind_of(dir), new_name);
     int r;
     if (is_fixed_name(fs, dir, new_name) || (!s && !old))
         r = -EPERM;
@@ -161,7 +166,7 @@ static int rename_file(struct fuse_fs *fs, const struct who *who, struct fuse_in
     else if (s)
         r = 0;
     else
-        r = config ? -EPERM : move_away(fs, old, new_name);
+        r = config || kind_of(dir) == WRITE_INPUTS ? -EPERM : move_away(fs, kind_of(dir), old, new_name);
     if (r == 0 && gone)
         fuse_scratch_rename(fs, gone, NULL);
     if (r == 0 && s) {
@@ -173,10 +178,10 @@ static int rename_file(struct fuse_fs *fs, const struct who *who, struct fuse_in
     return r;
 }
 
-static int unlink_file(struct fuse_fs *fs, struct fuse_inode *dir, const char *name)
+static int unlink_file(struct fuse_fs *fs, const struct who *who, struct fuse_inode *dir, const char *name)
 {
     const char *config = tree_config_name(&dir->place, name);
-    struct scratch *s = fuse_scratch_find(fs, WRITE_WHOLE, name);
+    struct scratch *s = fuse_scratch_find(fs, kind_of(dir), name);
     if (s) {
         fuse_scratch_rename(fs, s, NULL);
         fuse_scratch_unref(fs, s);
@@ -184,6 +189,8 @@ static int unlink_file(struct fuse_fs *fs, struct fuse_inode *dir, const char *n
     }
     if (!config)
         return -EPERM;
+    if (kind_of(dir) == WRITE_INPUTS)
+        return repo_config(fs->repo, who, config, "", 0);
     fuse_scratch_hide(fs, config, 1); /* `mv` from elsewhere removes before it writes */
     return 0;
 }
@@ -265,7 +272,7 @@ static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
     int r = folder(fs, parent, &dir);
     if (r == 0) {
         fuse_write_who(req, &who);
-        r = kind_of(dir) == WRITE_TAGS ? unlink_tag(fs, &who, name) : unlink_file(fs, dir, name);
+        r = kind_of(dir) == WRITE_TAGS ? unlink_tag(fs, &who, name) : unlink_file(fs, &who, dir, name);
         fuse_inode_put(fs, dir);
     }
     fuse_reply_err(req, fuse_errno(r));

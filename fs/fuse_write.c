@@ -62,6 +62,7 @@ int fuse_write_open(struct fuse_fs *fs, struct fuse_inode *i, int flags, struct 
         h->lines = tree_lines(&i->place);
         return 0;
     case WRITE_WHOLE:
+    case WRITE_INPUTS:
         if (!tree_config(&i->place))
             return -EISDIR;
         h->write = WRITE_WHOLE;
@@ -236,7 +237,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int wh
     struct fuse_inode *i = fuse_inode_get(fs, ino);
     struct stat st;
     double timeout;
-    int r = !i ? -ESTALE : i->scratch || tree_write(&i->place) == WRITE_WHOLE ? 0 : -EROFS;
+    int r = !i ? -ESTALE : i->scratch || tree_config(&i->place) ? 0 : -EROFS;
     if (i && !i->scratch && tree_write(&i->place) == WRITE_APPEND)
         r = -EPERM;
     if (r == 0 && what & FUSE_SET_ATTR_SIZE)

@@ -105,6 +105,35 @@ static int each_revision(const struct place *dir, int (*each)(void *ctx, const c
 
 const struct names names_revision = {find_revision, each_revision};
 
+/* ---- eval/inputs ---- */
+
+static int find_input(const struct place *dir, const char *name, struct place *ret)
+{
+    struct out o = {0};
+    out_printf(&o, "inputs/%s", name);
+    struct digest d, empty;
+    int r = eval_is_input(out_cstr(&o)) ? config_get(repo_store(dir->repo), out_cstr(&o), NULL, &d) : -ENOENT;
+    out_fini(&o);
+    hash_sha256("", 0, &empty);
+    if (r == 0 && hash_equal(&d, &empty)) /* removed */
+        r = -ENOENT;
+    return r == 0 && !(ret->name = strdup(name)) ? -ENOMEM : r;
+}
+
+static int name_input(void *ctx, const char *name)
+{
+    struct naming *x = ctx;
+    return x->each(x->ctx, name + strlen("inputs/"));
+}
+
+static int each_input(const struct place *dir, int (*each)(void *ctx, const char *name), void *ctx)
+{
+    struct naming x = {each, ctx, repo_store(dir->repo)};
+    return config_each(x.store, "inputs/", name_input, &x);
+}
+
+const struct names names_input = {find_input, each_input};
+
 /* ---- pairs ---- */
 
 /* A name holds no "..", so that a pair splits at its only one. */

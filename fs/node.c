@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fs/node.h"
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -13,6 +17,32 @@ const char *node_component(const struct node *n)
 const char *node_doc(const struct node *n)
 {
     return n->doc ? n->doc : n->report ? n->report->doc : "";
+}
+
+/* Names are kept for good: few are ever made, and whoever has one keeps pointing at it. */
+static void *configs;
+static pthread_mutex_t configs_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int cmp_names(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+const char *node_config(const struct node *n, const char *name)
+{
+    char full[NAME_MAX + 16];
+    if (!n->config || !n->names)
+        return n->config;
+    if (!name || snprintf(full, sizeof full, "%s%s", n->config, name) >= (int)sizeof full ||
+        !eval_is_input(full))
+        return NULL;
+    pthread_mutex_lock(&configs_lock);
+    char **found = tfind(full, &configs, cmp_names), *copy;
+    if (!found && (copy = strdup(full)) && !(found = tsearch(copy, &configs, cmp_names)))
+        free(copy);
+    const char *ret = found ? *found : NULL;
+    pthread_mutex_unlock(&configs_lock);
+    return ret;
 }
 
 static const struct node *parents[NODE_MAX];
@@ -68,6 +98,6 @@ int node_failure(const struct place *p, const struct text **ret)
 {
     const struct node *n = p->node;
     return n->report   ? repo_text_failure(p->repo, n->report, p->a, p->b, p->name, ret)
-           : n->config ? repo_config_failure(p->repo, n->config, ret)
+           : n->config ? repo_config_failure(p->repo, node_config(n, p->name), ret)
                        : -ENOENT;
 }

@@ -77,11 +77,12 @@ void place_fini(struct place *p);
 int place_equal(const struct place *p, const struct place *q); /* the same path with the same content */
 
 /* What a writer may do here. */
-enum place_write { WRITE_NONE, WRITE_APPEND, WRITE_WHOLE, WRITE_TAGS };
+enum place_write { WRITE_NONE, WRITE_APPEND, WRITE_WHOLE, WRITE_INPUTS, WRITE_TAGS };
 enum place_write tree_write(const struct place *p);
-const char *tree_config(const struct place *p);    /* of a WRITE_WHOLE file: its name for repo_config */
+const char *tree_config(const struct place *p); /* of a file written as a whole: its name for repo_config */
 enum eval_lines tree_lines(const struct place *p); /* of a WRITE_APPEND file: what its lines are */
-/* Of a name in a WRITE_WHOLE directory that need not exist yet: its name for repo_config, or NULL. */
+/* Of a name in a WRITE_WHOLE or WRITE_INPUTS directory that need not exist yet: its name for repo_config, or
+ * NULL. */
 const char *tree_config_name(const struct place *dir, const char *name);
 
 /* For the man page, README.txt and the test that holds them together: each row in order. */

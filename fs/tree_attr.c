@@ -15,7 +15,7 @@ enum place_write tree_write(const struct place *p)
 
 const char *tree_config(const struct place *p)
 {
-    return p->error ? NULL : p->node->config;
+    return p->error || !p->node->config ? NULL : node_config(p->node, p->name);
 }
 
 enum eval_lines tree_lines(const struct place *p)
@@ -29,8 +29,8 @@ const char *tree_config_name(const struct place *dir, const char *name)
     const struct node *rows = tree_table(&n);
     for (size_t i = 0; i < n; i++)
         if (rows[i].config && node_parent(&rows[i]) == dir->node &&
-            strcmp(node_component(&rows[i]), name) == 0)
-            return rows[i].config;
+            (rows[i].names || strcmp(node_component(&rows[i]), name) == 0))
+            return node_config(&rows[i], name);
     return NULL;
 }
 

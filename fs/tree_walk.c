@@ -30,7 +30,8 @@ static int bind_content(struct place *p)
     const struct text *t;
     struct digest d;
     if (n->config)
-        return config_get(s, n->config, NULL, &d); /* written at any time: its content is not its name */
+        return config_get(s, node_config(n, p->name), NULL,
+                          &d); /* written at any time: its content is not its name */
     if (!n->report || n->write == WRITE_APPEND)
         return 0;
     if (!(n->report->inputs & INPUT_LIVE))
@@ -71,7 +72,8 @@ static int try_error(const struct place *dir, const struct node *n, const char *
     size_t k = strlen(own);
     const struct text *why;
     struct place p;
-    if (!(n->report || n->config) || strncmp(own, name, k) != 0 || strcmp(name + k, ".error") != 0)
+    if (!(n->report || (n->config && !n->names)) || strncmp(own, name, k) != 0 ||
+        strcmp(name + k, ".error") != 0)
         return -ENOENT;
     int r = place_copy(dir, &p);
     if (r < 0)

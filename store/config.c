@@ -65,3 +65,30 @@ int config_get(struct store *s, const char *name, struct out *ret, struct digest
         *ret_digest = d;
     return r;
 }
+
+int config_each(struct store *s, const char *prefix, int (*each)(void *ctx, const char *name), void *ctx)
+{
+    struct digest empty, d;
+    struct key k = key_model_bytes('c', prefix, strlen(prefix));
+    struct db_iter *it = db_iter_new(s->db, DB_REFS, k.b, k.n, NULL, 0);
+    if (!it)
+        return fail(-ENOMEM, "out of memory");
+    hash_sha256("", 0, &empty);
+    struct db_record rec;
+    const size_t head = k.n - strlen(prefix);
+    int r;
+    while ((r = db_next(it, &rec)) == 1) {
+        char name[MAX_NAME + 1];
+        size_t n = rec.nkey - head;
+        if (n > MAX_NAME || (r = record_ref_parse(rec.p, rec.n, &d)) < 0) {
+            r = r < 0 ? r : fail(-EBADMSG, "a configuration's name has %zu bytes", n);
+            break;
+        }
+        memcpy(name, rec.key + head, n);
+        name[n] = 0;
+        if (!hash_equal(&d, &empty) && (r = each(ctx, name)) != 0)
+            break;
+    }
+    db_iter_free(it);
+    return r;
+}

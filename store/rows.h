@@ -39,9 +39,10 @@ struct event {
 /* Writes rows (new ones have seq 0; others replace the record of that seq) and one event, synced. Concurrent
  * callers share one sync. On success the rows' seq fields are set. */
 int rows_write(struct store *s, struct stored_row *rows, size_t n, const char *kind, const char *event_json);
-/* Replaces rows by what is left of them, and drops the predictions on the inputs: one event, "erase". */
+/* Replaces rows by what is left of them, and drops the predictions on the inputs and the blobs with their
+ * names: one event, "erase". */
 int rows_erase(struct store *s, struct stored_row *rows, size_t n, const struct digest *inputs,
-               size_t ninputs, const char *event_json);
+               size_t ninputs, const struct digest *blobs, size_t nblobs, const char *event_json);
 /* What was replaced or dropped leaves the disk as well. */
 int rows_scrub(struct store *s);
 /* By seq, oldest first, from `from` on; borrowed. */
@@ -53,6 +54,8 @@ uint64_t events_last(struct store *s, struct digest *ret_hash); /* seq of the ne
 /* Configuration by name ("spec.json", "gates", "graph.onnx", …), at most 64 MiB; each text is kept for ever
  * under its digest (blob_get). */
 int config_set(struct store *s, const char *name, const void *p, size_t n, const char *event_json);
+/* Names that begin with prefix, in byte order, but those whose text is empty. Non-zero from each stops. */
+int config_each(struct store *s, const char *prefix, int (*each)(void *ctx, const char *name), void *ctx);
 int config_get(struct store *s, const char *name, struct out *ret,
                struct digest *ret_digest); /* -ENOENT; ret may be NULL */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fs/eval/erase.h"
+#include "fs/eval/inputs.h"
 #include "fs/eval/view.h"
 #include "store/base/fail.h"
 #include <errno.h>
@@ -18,6 +19,8 @@ struct erasing {
     struct stored_row *rows; /* (nrows) as they will be */
     char **texts;            /* (nrows) owned: their json */
     size_t nrows, caprows;
+    struct digest *files; /* (nfiles) of eval/inputs, that the rows refer to */
+    size_t nfiles, capfiles;
     struct set_revision rev;
     int64_t now;
     struct eval_erased done;
@@ -88,6 +91,36 @@ static char *stub_of(const struct erasing *x, const struct stored_row *r)
     return text;
 }
 
+static int add_file(void *ctx, const struct digest *d)
+{
+    struct erasing *x = ctx;
+    if (x->nfiles == x->capfiles) {
+        size_t cap = x->capfiles ? 2 * x->capfiles : 4;
+        struct digest *more = reallocarray(x->files, cap, sizeof *more);
+        if (!more)
+            return fail(-ENOMEM, "out of memory");
+        x->files = more;
+        x->capfiles = cap;
+    }
+    x->files[x->nfiles++] = *d;
+    return 0;
+}
+
+/* Those that no other row refers to go. */
+static int choose_files(struct erasing *x)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < x->nfiles; i++) {
+        int used = inputs_referred(x->set->store, &x->files[i], x->rows, x->nrows);
+        if (used < 0)
+            return used;
+        if (!used)
+            x->files[k++] = x->files[i];
+    }
+    x->nfiles = k;
+    return 0;
+}
+
 static int replace(struct erasing *x, const struct stored_row *r)
 {
     if (x->nrows == x->caprows) {
@@ -100,6 +133,11 @@ static int replace(struct erasing *x, const struct stored_row *r)
             return fail(-ENOMEM, "out of memory");
         x->caprows = cap;
     }
+    json_t *row = r->state == ROW_REJECTED ? NULL : json_loadb(r->json, r->n, 0, NULL);
+    int err = inputs_each(json_object_get(row, "input"), add_file, x);
+    json_decref(row);
+    if (err)
+        return err;
     char *text = stub_of(x, r);
     if (!text)
         return fail(-ENOMEM, "out of memory");
@@ -170,12 +208,14 @@ static int erase(struct erasing *x, const struct eval_writer *w, const char *rea
     if (!err)
         err = rows_each(s->store, 1, find_rows, x);
     if (!err)
+        err = choose_files(x);
+    if (!err)
         err = set_revs_reserve(s, 1);
     char *event = err ? NULL : event_of(x, w, reason);
     if (!err && !event)
         err = fail(-ENOMEM, "out of memory");
     if (!err)
-        err = rows_erase(s->store, x->rows, x->nrows, x->inputs, x->ninputs, event);
+        err = rows_erase(s->store, x->rows, x->nrows, x->inputs, x->ninputs, x->files, x->nfiles, event);
     free(event);
     if (err)
         return err;
@@ -209,6 +249,7 @@ int erase_row(struct set *s, struct results *r, const struct eval_writer *w, con
     free(x.texts);
     free(x.rows);
     free(x.inputs);
+    free(x.files);
     free(x.quoted);
     return err;
 }

@@ -6,6 +6,7 @@
 #include "fs/eval/grow.h"
 #include "fs/eval/guess.h"
 #include "fs/eval/import.h"
+#include "fs/eval/inputs.h"
 #include "fs/eval/past.h"
 #include "fs/eval/policy.h"
 #include "fs/eval/outcome.h"
@@ -117,7 +118,19 @@ static int note_known(struct eval *e, const struct taker *t, struct grow_item *i
     return err;
 }
 
-static int judge(const char *p, size_t n, const struct settings *with, const struct taker *t,
+/* What it refers to is there, and the newest version takes it. */
+static int check_input(struct eval *e, const struct taker *t, const json_t *input, enum row_reason *ret)
+{
+    json_t *whole = NULL;
+    int refers = inputs_any(input), err = refers ? inputs_resolve(e->store, input, 0, &whole) : 0;
+    *ret = err == -EINVAL ? ROW_NO_INPUT : ROW_FINE;
+    if (!err && t->runner && (err = runner_check(t->runner, refers ? whole : input)))
+        *ret = ROW_SHAPE_MISMATCH;
+    json_decref(whole);
+    return err;
+}
+
+static int judge(struct eval *e, const char *p, size_t n, const struct settings *with, const struct taker *t,
                  struct grow_item *it)
 {
     struct row row;
@@ -130,10 +143,8 @@ static int judge(const char *p, size_t n, const struct settings *with, const str
         it->reason = ROW_BAD_LABEL;
         row_fini(&row);
     }
-    if (!err && t->runner && (err = runner_check(t->runner, row.input))) {
-        it->reason = ROW_SHAPE_MISMATCH;
+    if (!err && (err = check_input(e, t, row.input, &it->reason)))
         row_fini(&row);
-    }
     if (!err)
         it->row = row;
     else if (err == -EINVAL)
@@ -172,7 +183,7 @@ int eval_append(struct eval *e, const struct eval_writer *w, const char *p, size
         k = split(p, n, items);
         err = k ? taker_open(e, with, &t) : 0;
         for (size_t i = 0; !err && i < k; i++)
-            err = judge(items[i].line, items[i].n, with, &t, &items[i]);
+            err = judge(e, items[i].line, items[i].n, with, &t, &items[i]);
         if (!err)
             err = note_known(e, &t, items, k);
         taker_close(e, &t);
@@ -230,6 +241,8 @@ int eval_amend(struct eval *e, const struct eval_writer *w, enum eval_lines what
 
 int eval_configure(struct eval *e, const struct eval_writer *w, const char *name, const void *p, size_t n)
 {
+    if (strncmp(name, "inputs/", 7) == 0)
+        return inputs_put(e->store, w, name, p, n);
     return strcmp(name, "gates") ? set_configure(e->set, w, name, p, n) : policy_configure(e->store, w, p, n);
 }
 
@@ -322,6 +335,11 @@ int eval_erase(struct eval *e, const struct eval_writer *w, const char *id, cons
                struct eval_erased *ret)
 {
     return erase_row(e->set, e->results, w, id, reason, ret);
+}
+
+int eval_is_input(const char *name)
+{
+    return inputs_is_name(name);
 }
 
 int eval_lacks_engine(struct eval *e)

@@ -56,6 +56,7 @@ int eval_capture(struct eval *e, const struct eval_writer *w, const struct versi
 int eval_import(struct eval *e, const struct eval_writer *w, const struct version *v, const char *p, size_t n,
                 struct eval_added *ret);
 /* spec.json, graph.onnx, cost.csv …: -EINVAL with the reason in fail_text(), and nothing changes. */
+int eval_is_input(const char *name); /* "inputs/NAME.npy", see inputs.h */
 int eval_configure(struct eval *e, const struct eval_writer *w, const char *name, const void *p, size_t n);
 
 /* The content of a row leaves every revision, the refused lines, the predictions and the disk: of all rows

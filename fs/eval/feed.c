@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fs/eval/feed.h"
+#include "fs/eval/array.h"
 #include "store/base/fail.h"
+#include <assert.h>
 #include <errno.h>
 #include <float.h>
 #include <math.h>
@@ -111,13 +113,8 @@ static const char *json_kind(const json_t *v)
 }
 
 /* One number into element i of data. */
-static int put(const json_t *v, const struct feed_port *port, int nan_ok, void *data, size_t i)
+static int put_number(double x, const struct feed_port *port, void *data, size_t i)
 {
-    double x = json_is_boolean(v) ? json_is_true(v) : json_is_null(v) ? NAN : json_number_value(v);
-    int number = json_is_number(v) || json_is_boolean(v) || (json_is_null(v) && nan_ok);
-    if (!number)
-        return fail(-EINVAL, "input \"%s\": %s where a number is needed", port->name,
-                    json_is_null(v) ? "null (a missing value)" : json_kind(v));
     if (port->dtype == DTYPE_F64) {
         ((double *)data)[i] = x;
         return 0;
@@ -138,6 +135,16 @@ static int put(const json_t *v, const struct feed_port *port, int nan_ok, void *
     int64_t n = (int64_t)x;
     memcpy((char *)data + i * dtype_size(port->dtype), &n, dtype_size(port->dtype)); /* little-endian */
     return 0;
+}
+
+static int put(const json_t *v, const struct feed_port *port, int nan_ok, void *data, size_t i)
+{
+    double x = json_is_boolean(v) ? json_is_true(v) : json_is_null(v) ? NAN : json_number_value(v);
+    int number = json_is_number(v) || json_is_boolean(v) || (json_is_null(v) && nan_ok);
+    if (!number)
+        return fail(-EINVAL, "input \"%s\": %s where a number is needed", port->name,
+                    json_is_null(v) ? "null (a missing value)" : json_kind(v));
+    return put_number(x, port, data, i);
 }
 
 static int fill(const json_t *v, const struct feed_port *port, int nan_ok, struct feed_value *ret, size_t *at)
@@ -289,11 +296,38 @@ static int stack(const json_t *input, const struct spec_input *in, const struct 
     return err;
 }
 
+static_assert((int)ARRAY_MAX_RANK == (int)FEED_MAX_RANK, "an array is a value");
+
+/* The bytes of a NumPy file stand where the array would (inputs.h). */
+static int from_file(const json_t *v, const struct feed_port *port, int batch, int nan_ok,
+                     struct feed_value *r)
+{
+    struct array a;
+    int err = array_parse(json_string_value(v), json_string_length(v), &a);
+    if (err)
+        return err;
+    if (port->dtype == DTYPE_NONE)
+        return fail(-EINVAL, "input \"%s\": an array where a text is needed", port->name);
+    *r = (struct feed_value){.rank = a.rank};
+    memcpy(r->shape, a.shape, sizeof r->shape);
+    if (!(err = fit(port, batch, r)))
+        err = allocate(port, r);
+    for (uint64_t i = 0; !err && i < a.count; i++) {
+        double x = array_number(&a, i);
+        err = isfinite(x) || (isnan(x) && nan_ok) ? put_number(x, port, r->data, i)
+                                                  : fail(-EINVAL, "input \"%s\": element %llu is not finite",
+                                                         port->name, (unsigned long long)i);
+    }
+    return err;
+}
+
 static int single(const json_t *input, const struct spec_input *in, const struct feed_port *port, int only,
                   int batch, int nan_ok, struct feed_value *r)
 {
     size_t at = 0;
     const json_t *v = find(input, in, port, only);
+    if (json_is_string(v) && array_is(json_string_value(v), json_string_length(v)))
+        return from_file(v, port, batch, nan_ok, r);
     int err = v ? shape_of(v, port, 0, r, 0) : absent(port, in ? in->fields[0] : port->name);
     if (!err)
         err = fit(port, batch, r);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fs/eval/results.h"
 #include "fs/eval/cells.h"
+#include "fs/eval/inputs.h"
 #include "fs/eval/intervals.h"
 #include "fs/eval/price.h"
 #include "fs/eval/view.h"
@@ -172,12 +173,21 @@ static int run_chunk(const struct job *j, struct runner *runner, const struct ro
                      int *ret_refused)
 {
     const json_t *inputs[CHUNK] = {NULL};
+    json_t *whole[CHUNK] = {NULL};
     struct runner_answer answers[CHUNK];
     struct stored_prediction p[CHUNK];
     struct out bytes[CHUNK] = {{0}};
-    for (size_t i = 0; i < n; i++)
+    int err = 0;
+    for (size_t i = 0; !err && i < n; i++) {
         inputs[i] = rows[i]->input;
-    int err = runner_predict(runner, inputs, n, answers);
+        if (inputs_any(inputs[i]) && (err = inputs_resolve(j->results->store, rows[i]->input,
+                                                           j->pick->engine == SPEC_PYTHON, &whole[i])) == 0)
+            inputs[i] = whole[i];
+    }
+    if (!err)
+        err = runner_predict(runner, inputs, n, answers);
+    for (size_t i = 0; i < n; i++)
+        json_decref(whole[i]);
     if (err) {
         *ret_refused = err != -ENOMEM && err != -EINTR;
         return err;
@@ -211,6 +221,8 @@ static int run_missing(const struct job *j, struct runner *runner, int *ret_refu
     for (size_t i = 0; !err && i < all; i++) {
         if (!answers_get(j->answers, &j->set->rows[i]->input_digest, &n))
             rows[k++] = j->set->rows[i];
+        if (k > 0 && inputs_any(rows[k - 1]->input)) /* they are large: few at once */
+            most = RUNNER_BATCH;
         if (k == 0 || (k < most && i + 1 < all))
             continue;
         if (j->progress && j->progress(j->ctx, known, all))
