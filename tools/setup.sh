@@ -98,6 +98,7 @@ demo() {
         printf '\nThe repo is mounted at %s; unmount it with\n    "%s" umount "%s"\n' "$mnt" "$modelfs" "$mnt"
     else
         printf '\n/dev/fuse is missing or may not be used here, so nothing can be mounted: the same files without a mount.\n'
+        show "$modelfs" put "$repo" eval/graph.onnx "$data/graph.onnx"
         show "$modelfs" ls "$repo" /
         show "$modelfs" cat "$repo" diff/v4..v6/summary.txt
         show "$modelfs" cat "$repo" eval/summary.txt
