@@ -29,6 +29,7 @@ UNIT_SRC := $(filter-out tests/unit/unit.c,$(wildcard tests/unit/test_*.c))
 obj       = $(patsubst %.c,$(B)/%.o,$(1))
 UNIT     := $(patsubst %.c,$(B)/%,$(UNIT_SRC))
 MOUNT    := $(sort $(filter-out tests/mount/lib.sh tests/mount/cli.sh,$(wildcard tests/mount/*.sh)))
+GOLDEN   := $(patsubst %.c,$(B)/%,$(shell grep -lE 'GOLDEN|tests/unit/pages.h' $(UNIT_SRC)))
 TEST_ENV  = MODELFS='$(CURDIR)/$(B)/modelfs'
 
 all: $(B)/modelfs ## build the program
@@ -55,8 +56,8 @@ check-layers: ## check who includes whom
 	@sh tests/layers.sh
 check-mount: all ## run the end-to-end tests (over a real mount)
 	@$(TEST_ENV) sh tests/run.sh $(MOUNT)
-golden: $(B)/tests/unit/test_golden ## rewrite tests/golden from what is rendered now (review the difference)
-	GOLDEN=write $(B)/tests/unit/test_golden
+golden: $(GOLDEN) ## rewrite tests/golden from what is rendered now (review the difference)
+	for t in $(GOLDEN); do GOLDEN=write $$t || exit; done
 look: ## pictures of tests/golden/*.report.html at two widths, in build/ (Chromium)
 	for w in 390 1280; do d=$$(mktemp -d) && chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking \
 	    --disable-component-update --disable-sync --user-data-dir=$$d --window-size=$$w,2000 --screenshot=$(CURDIR)/build/look-$$w.png \

@@ -137,8 +137,23 @@ static void why(struct out *o, const char *text)
     out_text(o, text, strlen(text), 58);
 }
 
-static int line(const struct subject *s, struct out *o, const struct version *v, const struct eval_set *set,
-                const char **metric)
+/* A note below the table: how many rows the version fails on, and why one of them. */
+static void failed_rows(struct out *notes, const struct eval_result *r)
+{
+    for (size_t i = 0; i < r->set->nrows && r->errors; i++)
+        if (r->cells[i].state == 2) {
+            struct out text = {0};
+            out_printf(&text, "v%u fails on %zu of %zu rows: %s: %s", r->version->number, r->errors,
+                       r->set->nrows, r->set->rows[i]->id, r->cells[i].error);
+            out_text(notes, out_cstr(&text), text.n, 80);
+            out_char(notes, '\n');
+            out_fini(&text);
+            return;
+        }
+}
+
+static int line(const struct subject *s, struct out *o, struct out *notes, const struct version *v,
+                const struct eval_set *set, const char **metric)
 {
     struct eval_result *r;
     struct eval_score *scores = NULL;
@@ -163,6 +178,8 @@ static int line(const struct subject *s, struct out *o, const struct version *v,
         why(o, r->errors ? "answers no row" : "no core rows to score");
     }
     out_char(o, '\n');
+    if (!r->problem)
+        failed_rows(notes, r);
     eval_result_free(r);
     return err;
 }
@@ -188,7 +205,7 @@ static int render(const struct subject *s, struct out *o)
 {
     const struct eval_set *set;
     struct versions l = {0};
-    struct out lines = {0};
+    struct out lines = {0}, notes = {0};
     const char *metric = NULL;
     int err = eval_view(s->eval, &set);
     if (err)
@@ -197,7 +214,7 @@ static int render(const struct subject *s, struct out *o)
     if (set->nrows)
         err = version_each(s->store, collect, &l);
     for (size_t i = l.n; !err && i-- > 0;)
-        err = line(s, &lines, l.v[i], set, &metric);
+        err = line(s, &lines, &notes, l.v[i], set, &metric);
     if (!err && l.n) {
         struct out title = {0};
         out_printf(&title, "%.12s [95 %%]", metric ? metric : "score");
@@ -207,19 +224,22 @@ static int render(const struct subject *s, struct out *o)
             out_printf(o, " %*s", w->cost, "cost/1000");
         out_printf(o, " %-*s %*s\n", w->slice, "worst slice", w->cohort, "must-pass");
         out_write(o, lines.p, lines.n);
+        if (notes.n)
+            out_printf(o, "\n%s", out_cstr(&notes));
         out_fini(&title);
     }
     for (size_t i = 0; i < l.n; i++)
         version_unref(l.v[i]);
     free(l.v);
     out_fini(&lines);
+    out_fini(&notes);
     eval_view_unref(set);
     return err;
 }
 
 const struct report report_eval_summary = {
     .name = "summary.txt",
-    .version = 2,
+    .version = 3,
     .inputs = INPUT_HISTORY | INPUT_SET | INPUT_IMPORTS,
     .slow = 1,
     .doc = "one line a version, newest first: headline metric, cost, worst slice, must-pass rows",

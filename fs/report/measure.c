@@ -25,12 +25,24 @@ static void number(struct out *o, double x, int digits, int sign)
     out_printf(o, sign ? "%+.*f" : "%.*f", size > 0 ? decimals : 1, x);
 }
 
+/* Four significant digits, fewer where they need more than 8 columns. */
+static void short_number(struct out *o, double x)
+{
+    struct out text = {0};
+    for (int digits = 4; digits == 4 || (digits > 0 && text.n > 8); digits--) {
+        out_reset(&text);
+        number(&text, x, digits, 0);
+    }
+    out_str(o, out_cstr(&text));
+    out_fini(&text);
+}
+
 void measure_value(struct out *o, const char *unit, double x, uint64_t rows)
 {
     if (isnan(x))
         out_char(o, '-');
     else if (!measure_is_share(unit))
-        number(o, x, 4, 0);
+        short_number(o, x);
     else if (rows < MEASURE_SMALL)
         out_printf(o, "%.2f", x);
     else

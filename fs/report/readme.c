@@ -85,7 +85,7 @@ static int render(const struct subject *s, struct out *o)
 
 const struct report report_readme = {
     .name = "README.txt",
-    .version = 1,
+    .version = 2,
     .inputs = INPUT_HISTORY,
     .doc = "what is here, in a few lines",
     .render = render,

@@ -86,18 +86,32 @@ static void from_where(const struct page *g, const struct eval_result *r, const 
     out_char(g->o, '\n');
 }
 
+/* One row that a version fails on, and why. */
+static void such_as(const struct page *g, const struct eval_result *r)
+{
+    for (size_t i = 0; i < r->set->nrows; i++)
+        if (r->cells[i].state == 2) {
+            struct out text = {0};
+            out_printf(&text, "such as %s: %s", page_safe(g, r->set->rows[i]->id, 24), r->cells[i].error);
+            out_printf(g->o, "  %s\n", page_safe(g, page_cstr(g, &text), 78));
+            return;
+        }
+}
+
 static void head(const struct page *g)
 {
     const struct eval_result *a = g->p->a, *b = g->p->b;
     unsigned long long n = core_rows(g->p->set);
     out_printf(g->o, "EVALUATION  set %s, %llu core row%s, both versions on the same rows, ",
                g->p->set->revision, n, n == 1 ? "" : "s");
-    if (a->errors || b->errors)
+    if (a->errors || b->errors) {
         out_printf(g->o, "errors\n  %s fails on %zu row%s, %s on %zu; a failed row counts as %s\n", g->a,
                    a->errors, a->errors == 1 ? "" : "s", g->b, b->errors,
                    g->p->set->spec->errors_excluded ? "none" : "wrong");
-    else
+        such_as(g, b->errors ? b : a);
+    } else {
         out_str(g->o, "0 errors\n");
+    }
     from_where(g, a, g->a);
     from_where(g, b, g->b);
 }

@@ -95,7 +95,7 @@ static int render(const struct subject *s, struct out *o)
 
 const struct report report_store = {
     .name = "store.txt",
-    .version = 1,
+    .version = 2,
     .inputs = INPUT_HISTORY | INPUT_RESULTS,
     .doc = "what the versions cost in bytes, by version and by technique",
     .render = render,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Texts against tests/golden/eval. MODELFS_GOLDEN=write rewrites them: look at the diff. */
+/* Texts against tests/golden/eval. GOLDEN=write rewrites them: look at the diff. */
 #pragma once
 #include "fs/report/review.h"
 #include "tests/unit/evals.h"
@@ -7,7 +7,7 @@
 static inline void pages_golden(const char *name, const struct out *o)
 {
     char path[256];
-    const char *how = getenv("MODELFS_GOLDEN");
+    const char *how = getenv("GOLDEN");
     snprintf(path, sizeof path, "tests/golden/eval/%s", name);
     if (how && !strcmp(how, "write")) {
         unit_write_file(path, o->p, o->n);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The texts a reviewer reads, against tests/golden/eval. MODELFS_GOLDEN=write rewrites them: look at the
+/* The texts a reviewer reads, against tests/golden/eval. GOLDEN=write rewrites them: look at the
  * diff. */
 #include "tests/unit/pages.h"
 
