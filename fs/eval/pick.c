@@ -79,7 +79,7 @@ static const struct manifest_file *broken(const struct manifest *mf)
         const char *dot = strrchr(mf->files[i].path, '.');
         if (mf->files[i].problem && dot &&
             (!strcmp(dot, ".onnx") || !strcmp(dot, ".ubj") || !strcmp(dot, ".safetensors") ||
-             !strcmp(dot, ".pt") || !strcmp(dot, ".pth")))
+             !strcmp(dot, ".pt") || !strcmp(dot, ".pth") || !strcmp(dot, ".model") || !strcmp(dot, ".bin")))
             return &mf->files[i];
     }
     return NULL;

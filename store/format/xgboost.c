@@ -2,7 +2,8 @@
 /*
  * XGBoost's models since 1.0: {"learner": {…}, "version": [1,7,4]} as JSON or, since 1.6, as UBJSON (the
  * layout is documented in xgboost's doc/model.schema). Everything an index is taken from when the model
- * predicts is checked. The older binary format says nothing of its layout and is left opaque.
+ * predicts is checked. The older binary format ("binf") says nothing of its layout: it is kept as it is, and
+ * a line says how to write a newer one.
  */
 #include "store/base/fail.h"
 #include "store/format/layout.h"
@@ -301,6 +302,11 @@ int xgboost_parse(const struct input *in, struct arena *a, struct layout *ret)
     char head[512];
     size_t n = in->size < sizeof head ? (size_t)in->size : sizeof head;
     int ubj = 0, r = input_read(in, 0, head, n);
+    if (r >= 0 && n >= 8 && memcmp(head, "binf", 4) == 0)
+        return fail(-EBADMSG,
+                    "%s: XGBoost's old binary format; in Python booster.save_model(\"model.ubj\") "
+                    "writes one that is read",
+                    in->name);
     enum kind kind = r < 0 ? NO : look(head, n, &ubj);
     if (kind == NO)
         return r;

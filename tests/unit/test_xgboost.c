@@ -392,6 +392,19 @@ START_TEST(reads_what_xgboost_wrote)
 }
 END_TEST
 
+/* The format of before 1.0, by its first bytes. */
+START_TEST(old_binary)
+{
+    static const char old[] = "binf\0\0\0\77\2\0\0\0";
+    struct arena a = {0};
+    struct layout l = formats_parse("m.bin", old, sizeof old, &a);
+    ck_assert(l.problem && strstr(l.problem, "booster.save_model(\"model.ubj\")"));
+    l = formats_parse("m.bin", "binf", 4, &a); /* too short to be one */
+    ck_assert_ptr_null(l.problem);
+    arena_fini(&a);
+}
+END_TEST
+
 START_TEST(damage)
 {
     formats_damage("model.json", BOOSTER, sizeof BOOSTER - 1, 12);
@@ -450,6 +463,7 @@ Suite *unit_suite(void)
     tcase_add_test(c, ubj_bombs);
     tcase_add_test(c, reads_what_xgboost_wrote);
     tcase_add_test(c, damage);
+    tcase_add_test(c, old_binary);
     tcase_add_test(c, shards);
     suite_add_tcase(s, c);
     return s;
