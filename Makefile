@@ -18,7 +18,7 @@ WARN    += -Werror
 endif
 ORT_DIR ?= build/deps/onnxruntime
 CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DMODELFS_VERSION='"$(VERSION)"' \
-            -DMODELFS_LIBDIR='"$(PREFIX)/lib/modelfs"' -isystem $(ORT_DIR)/include -isystem /usr/include/nanopb $(shell pkg-config --cflags $(PKGS))
+            -isystem $(ORT_DIR)/include -isystem /usr/include/nanopb $(shell pkg-config --cflags $(PKGS))
 CFLAGS  += -std=c11 $(WARN) $(FLAGS_$(MODE)) -ffp-contract=off -pthread
 LDFLAGS += $(FLAGS_$(MODE)) -pthread
 LDLIBS  += $(shell pkg-config --libs $(PKGS)) -lprotobuf-nanopb -lrocksdb -ldl -lm

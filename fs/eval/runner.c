@@ -121,17 +121,19 @@ void *runner_dlopen(const char *env, const char *dir, const char *so)
     const char *given = getenv(env);
     if (given && *given)
         return dlopen(given, RTLD_NOW | RTLD_LOCAL);
-    snprintf(path, sizeof path, "%s/%s", MODELFS_LIBDIR, so);
-    void *h = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    /* a program in a build tree: build/release/modelfs and the tests below it find build/deps */
-    ssize_t n = h ? -1 : readlink("/proc/self/exe", self, sizeof self - 1);
-    if (n > 0)
-        self[n] = 0;
-    for (int up = 0; !h && n > 0 && up < 5; up++) {
+    /* PREFIX/bin/modelfs finds PREFIX/lib/modelfs; build/release/modelfs and the tests below it find
+     * build/deps */
+    void *h = NULL;
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[n > 0 ? n : 0] = 0;
+    for (int up = 0; !h && up < 5; up++) {
         char *slash = strrchr(self, '/');
         if (!slash)
             break;
         *slash = 0;
+        snprintf(path, sizeof path, "%s/lib/modelfs/%s", self, so);
+        if ((h = dlopen(path, RTLD_NOW | RTLD_LOCAL)))
+            break;
         snprintf(path, sizeof path, "%s/deps/%s/lib/%s", self, dir, so);
         h = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     }

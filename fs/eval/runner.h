@@ -113,6 +113,6 @@ struct runner { /* first member of each engine's own */
 };
 extern const struct runner_engine runner_onnx, runner_xgboost, runner_python;
 const char *runner_isa(void); /* "avx512", "avx2", "x86-64", "aarch64", … */
-/* dlopen of $env alone when it is set; else of the first that loads: MODELFS_LIBDIR/so, deps/dir/lib/so in
- * one of the folders above the program (a build tree), so as the system finds it. */
+/* dlopen of $env alone when it is set; else of the first that loads: lib/modelfs/so or deps/dir/lib/so in one
+ * of the folders above the program (where it is installed; a build tree), so as the system finds it. */
 void *runner_dlopen(const char *env, const char *dir, const char *so);
