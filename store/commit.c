@@ -193,9 +193,7 @@ static int put_ids(struct commit *c, struct db_batch *b, uint64_t greatest)
     pthread_mutex_lock(&s->mutex);
     uint64_t next = s->next_id;
     pthread_mutex_unlock(&s->mutex);
-    wire_put_u8(&rec, 1);
-    wire_put_u64(&rec, next);
-    wire_put_u64(&rec, s->state.newest_chunk);
+    record_ids_format(next, s->state.newest_chunk, &rec);
     int r = out_error(&rec) ? oom() : 0;
     if (r == 0)
         db_put(s->db, b, DB_META, "ids", 3, rec.p, rec.n);

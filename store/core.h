@@ -56,6 +56,7 @@ struct store {
     struct digest acked_hash;
     pthread_mutex_t known_lock;  /* before (m) */
     uint64_t known;              /* (known_lock) of the predictions: predictions_known */
+    uint64_t first_id;           /* next_id as it was when the store was opened */
     uint64_t next_id;            /* (m) chunk ids */
     struct core_range *reserved; /* (m) ascending; given out and not yet committed */
     size_t nreserved;            /* (m) */

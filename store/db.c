@@ -210,6 +210,42 @@ uint64_t db_live_bytes(struct db *db)
     return sum;
 }
 
+static uint64_t id_of(const char *key, size_t n)
+{
+    uint64_t x = 0;
+    for (size_t i = 0; i < 8; i++)
+        x = x << 8 | (i < n ? (uint8_t)key[i] : 0);
+    return x;
+}
+
+int db_files(struct db *db, enum db_cf cf, int (*each)(void *ctx, const struct db_file *f), void *ctx)
+{
+    const rocksdb_livefiles_t *f = rocksdb_livefiles(db->db);
+    int r = 0;
+    for (int i = 0, n = rocksdb_livefiles_count(f); r == 0 && i < n; i++) {
+        if (strcmp(rocksdb_livefiles_column_family_name(f, i), cf_names[cf]) != 0)
+            continue;
+        size_t a, b;
+        const char *first = rocksdb_livefiles_smallestkey(f, i, &a),
+                   *last = rocksdb_livefiles_largestkey(f, i, &b);
+        struct db_file x = {cf, id_of(first, a), id_of(last, b), rocksdb_livefiles_size(f, i)};
+        r = each(ctx, &x);
+    }
+    rocksdb_livefiles_destroy(f);
+    return r;
+}
+
+int db_compact(struct db *db, enum db_cf cf, uint64_t first, uint64_t last)
+{
+    char from[8], to[8];
+    for (int i = 0; i < 8; i++) {
+        from[i] = (char)(first >> (56 - 8 * i));
+        to[i] = (char)(last >> (56 - 8 * i));
+    }
+    rocksdb_compact_range_cf(db->db, db->cf[cf], from, sizeof from, to, sizeof to);
+    return 0; /* RocksDB does not say when it failed: the room does not come back, nothing else */
+}
+
 int db_get(struct db *db, enum db_cf cf, const void *key, size_t nkey, struct db_value *ret)
 {
     char *err = NULL;

@@ -31,6 +31,17 @@ int db_open(const char *path, int readonly, struct db **ret);
 void db_close(struct db *db);
 uint64_t db_live_bytes(struct db *db); /* of its table files */
 
+/* A table file of `chunks` or `small`: the ids it spans. */
+struct db_file {
+    enum db_cf cf;
+    uint64_t first, last;
+    uint64_t bytes;
+};
+/* Those that are there now; non-zero stops and is returned. */
+int db_files(struct db *db, enum db_cf cf, int (*each)(void *ctx, const struct db_file *f), void *ctx);
+/* Writes what lives between two ids again, without what was deleted. */
+int db_compact(struct db *db, enum db_cf cf, uint64_t first, uint64_t last);
+
 /* A value held without a copy until db_value_free. */
 struct db_value {
     const void *p;

@@ -110,22 +110,16 @@ static inline void exponents(const uint8_t *restrict q, size_t m, int width, int
         ret[i] = (uint8_t)((width == 2 ? load16(q, i) : load32(q, i)) >> shift) & mask;
 }
 
-VECTORISED static uint8_t largest(const uint8_t *e, size_t m, uint8_t all)
+static inline uint8_t distance(uint8_t e, uint8_t most)
 {
-    uint8_t most = 0;
-    for (size_t i = 0; i < m; i++) {
-        uint8_t x = e[i] == all ? 0 : e[i];
-        most = x > most ? x : most;
-    }
-    return most;
+    uint8_t d = e > most ? 0 : (uint8_t)(most - e);
+    return d < DELTA_CONTEXTS - 1 ? d : DELTA_CONTEXTS - 1;
 }
 
 VECTORISED static void distances(uint8_t *e, size_t m, uint8_t most)
 {
-    for (size_t i = 0; i < m; i++) {
-        uint8_t d = e[i] > most ? 0 : (uint8_t)(most - e[i]);
-        e[i] = d < DELTA_CONTEXTS - 1 ? d : DELTA_CONTEXTS - 1;
-    }
+    for (size_t i = 0; i < m; i++)
+        e[i] = distance(e[i], most);
 }
 
 VECTORISED static void exponents_f32(const uint8_t *q, size_t m, uint8_t *ret)
@@ -145,13 +139,16 @@ void delta_contexts(enum dtype t, const void *predicted, size_t m, uint8_t *ret,
                     uint32_t ret_count[DELTA_CONTEXTS])
 {
     (t == DTYPE_F32 ? exponents_f32 : t == DTYPE_BF16 ? exponents_bf16 : exponents_f16)(predicted, m, ret);
-    distances(ret, m, largest(ret, m, t == DTYPE_F16 ? 0x1f : 0xff));
-    uint32_t count[4][DELTA_CONTEXTS] = {
-        {0}}; /* apart, so that equal neighbours do not wait for each other */
+    uint32_t count[4][256] = {{0}}; /* apart, so that equal neighbours do not wait for each other */
     for (size_t i = 0; i < m; i++)
         count[i & 3][ret[i]]++;
-    for (int k = 0; k < DELTA_CONTEXTS; k++)
-        ret_count[k] = count[0][k] + count[1][k] + count[2][k] + count[3][k];
+    uint8_t all = t == DTYPE_F16 ? 0x1f : 0xff, most = all - 1; /* infinities and NaN aside */
+    while (most && count[0][most] + count[1][most] + count[2][most] + count[3][most] == 0)
+        most--;
+    memset(ret_count, 0, DELTA_CONTEXTS * sizeof *ret_count);
+    for (unsigned e = 0; e <= all; e++)
+        ret_count[distance((uint8_t)e, most)] += count[0][e] + count[1][e] + count[2][e] + count[3][e];
+    distances(ret, m, most);
 }
 
 /* The class of z, and how many low bits it leaves. */

@@ -12,14 +12,15 @@ struct loaded {
     struct manifest m; /* first: manifest_unref gets it back */
     struct digest version;
     struct arena arena;
-    unsigned refs;       /* (m) without the list's own */
-    int listed;          /* (m) */
-    struct loaded *next; /* (m) most recently used first */
+    unsigned refs;                  /* (m) without the list's own */
+    int listed;                     /* (m) */
+    struct loaded *next;            /* (m) most recently used first */
+    struct loaded *after, **before; /* (m) all there are */
 };
 
 struct manifests {
     pthread_mutex_t mutex; /* (m) */
-    struct loaded *first;
+    struct loaded *first, *all;
 };
 
 struct manifests *manifests_new(void)
@@ -32,6 +33,10 @@ struct manifests *manifests_new(void)
 
 static void loaded_free(struct loaded *x)
 {
+    if (x->before)
+        *x->before = x->after;
+    if (x->after)
+        x->after->before = x->before;
     arena_fini(&x->arena);
     free(x);
 }
@@ -40,10 +45,8 @@ void manifests_free(struct manifests *c)
 {
     if (!c)
         return;
-    for (struct loaded *x = c->first, *next; x; x = next) {
-        next = x->next;
-        loaded_free(x);
-    }
+    while (c->all)
+        loaded_free(c->all);
     pthread_mutex_destroy(&c->mutex);
     free(c);
 }
@@ -115,6 +118,12 @@ int manifest_get(struct store *s, const struct version *v, const struct manifest
         loaded_free(x);
         x = other;
         x->refs++;
+    } else {
+        x->after = c->all;
+        x->before = &c->all;
+        if (c->all)
+            c->all->before = &x->after;
+        c->all = x;
     }
     list(c, x);
     pthread_mutex_unlock(&c->mutex);
@@ -128,10 +137,18 @@ void manifest_unref(struct store *s, const struct manifest *m)
         return;
     struct loaded *x = (struct loaded *)m;
     pthread_mutex_lock(&s->manifests->mutex);
-    int dead = --x->refs == 0 && !x->listed;
-    pthread_mutex_unlock(&s->manifests->mutex);
-    if (dead)
+    if (--x->refs == 0 && !x->listed)
         loaded_free(x);
+    pthread_mutex_unlock(&s->manifests->mutex);
+}
+
+void manifests_each_held(struct store *s, void (*each)(void *ctx, const struct manifest *m), void *ctx)
+{
+    pthread_mutex_lock(&s->manifests->mutex);
+    for (struct loaded *x = s->manifests->all; x; x = x->after)
+        if (x->refs)
+            each(ctx, &x->m);
+    pthread_mutex_unlock(&s->manifests->mutex);
 }
 
 int manifests_extra(struct store *s, const struct digest *version, struct record_extra *ret)

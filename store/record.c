@@ -73,6 +73,13 @@ int record_idx_parse(const void *p, size_t n, struct record_idx *ret)
     return 0;
 }
 
+void record_ids_format(uint64_t next, uint64_t newest, struct out *o)
+{
+    wire_put_u8(o, VERSION);
+    wire_put_u64(o, next);
+    wire_put_u64(o, newest);
+}
+
 void record_text_put(struct out *o, const char *s)
 {
     wire_put_bytes(o, s, strlen(s));

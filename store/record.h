@@ -19,6 +19,9 @@ struct record_idx {
 void record_idx_format(const struct record_idx *x, struct out *o);
 int record_idx_parse(const void *p, size_t n, struct record_idx *ret);
 
+/* The record "ids": the next one, and the greatest in `chunks`. */
+void record_ids_format(uint64_t next, uint64_t newest, struct out *o);
+
 /* Texts inside records: a u32 length, the bytes, a NUL that is not counted. */
 void record_text_put(struct out *o, const char *s);
 const char *record_text_get(struct wire *w); /* sets w->bad when a NUL is missing, or inside */

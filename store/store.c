@@ -253,6 +253,7 @@ static int open_all(struct store *s)
         if (r == 0)
             prepare_sweep(s->path);
     }
+    s->first_id = s->next_id;
     s->acked_seq = s->anchor.seq;
     s->acked_hash = s->anchor.hash;
     out_fini(&path);

@@ -372,6 +372,28 @@ int client_versions(struct client *c, const char *name, unsigned flags, json_t *
     return err;
 }
 
+int client_gc(struct client *c, const char *version, int dry,
+              void (*progress)(void *ctx, uint64_t done, uint64_t all, const char *what), void *ctx,
+              struct gc_result *ret)
+{
+    struct out result = {0};
+    struct reply to = {.progress = progress, .ctx = ctx};
+    struct request q = {.op = REQUEST_GC, .name = version, .flags = dry ? REQUEST_DRY : 0};
+    int err = client_call(c, &q, &to, &result);
+    struct wire w = wire_read(result.p, result.n);
+    struct gc_result g = {.chunks = wire_u64(&w)};
+    g.bytes = wire_u64(&w);
+    g.orphans = wire_u64(&w);
+    g.records = wire_u64(&w);
+    g.rewritten = wire_u64(&w);
+    if (err == 0 && wire_done(&w) < 0)
+        err = protocol_error();
+    if (err == 0)
+        *ret = g;
+    out_fini(&result);
+    return err;
+}
+
 /* ---- for prepare_run ---- */
 
 static int has(void *ctx, const struct digest *d, size_t n, uint64_t *ids)

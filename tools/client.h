@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "store/base/canon.h"
+#include "store/gc.h"
 #include "tools/request.h"
 
 struct client;
@@ -43,6 +44,11 @@ int client_collect(struct client *c, const struct request *q, struct out *ret_da
  * caller decrefs the array. */
 
 int client_versions(struct client *c, const char *name, unsigned flags, json_t **ret);
+
+/* gc_run at the owner; version "", or with dry the one that is as good as removed. progress may be NULL. */
+int client_gc(struct client *c, const char *version, int dry,
+              void (*progress)(void *ctx, uint64_t done, uint64_t all, const char *what), void *ctx,
+              struct gc_result *ret);
 
 /* What prepare_run asks of the owner. */
 struct prepare_owner client_prepare_owner(struct client *c);

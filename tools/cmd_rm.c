@@ -22,9 +22,15 @@ static int preview(struct client *c, const char *name, int force)
         err = fail(-EBUSY, "%s is tagged %s", version, tag);
         fail_hint("--force removes it with its tags");
     } else {
-        char bytes[SAY_SIZE];
-        printf("would remove %s (%s)\n", version,
-               say_size((uint64_t)json_integer_value(json_object_get(v, "bytes")), bytes));
+        char bytes[SAY_SIZE], room[SAY_SIZE];
+        struct gc_result with, g;
+        err = client_gc(c, version, 1, NULL, NULL, &with);
+        if (err == 0)
+            err = client_gc(c, "", 1, NULL, NULL, &g); /* what is free to go anyway does not count */
+        if (err == 0)
+            printf("would remove %s (%s); gc would then free %s\n", version,
+                   say_size((uint64_t)json_integer_value(json_object_get(v, "bytes")), bytes),
+                   say_size(with.bytes - g.bytes, room));
     }
     json_decref(all);
     return err;
@@ -36,7 +42,7 @@ static int remove_one(struct client *c, const char *name, int force)
     struct request q = {.op = REQUEST_REMOVE, .name = name, .flags = force ? REQUEST_FORCE : 0};
     int err = client_call(c, &q, NULL, &version);
     if (err == 0)
-        printf("removed %s\n", out_cstr(&version));
+        printf("removed %s (modelfs gc gives its room back)\n", out_cstr(&version));
     out_fini(&version);
     return err;
 }

@@ -5,6 +5,7 @@
 #include "fs/tree.h"
 #include "store/base/fail.h"
 #include "store/bases.h"
+#include "store/gc.h"
 #include "store/manifest.h"
 #include "tools/describe.h"
 #include <stdio.h>
@@ -399,6 +400,25 @@ static int op_check(const struct call *c)
     return give_out(c, &k.lines);
 }
 
+static int op_gc(const struct call *c)
+{
+    struct gc_result g;
+    const struct version *v = NULL;
+    int err = *c->q->name ? resolve(c, c->q->name, &v) : 0;
+    if (err == 0)
+        err = gc_run(c->store, (c->q->flags & REQUEST_DRY) != 0, v ? &v->digest : NULL, v != NULL, progressed,
+                     (void *)(uintptr_t)c, &g);
+    version_unref(v);
+    if (err < 0)
+        return err;
+    wire_put_u64(c->ret, g.chunks);
+    wire_put_u64(c->ret, g.bytes);
+    wire_put_u64(c->ret, g.orphans);
+    wire_put_u64(c->ret, g.records);
+    wire_put_u64(c->ret, g.rewritten);
+    return 0;
+}
+
 static int export_file(const struct call *c, const struct manifest_file *f, char *buf)
 {
     struct reply_file head = {f->path, f->mode, f->mtime_ns, f->size, f->sha256};
@@ -443,7 +463,7 @@ static int (*const ops[REQUEST_OP_MAX])(const struct call *c) = {
     [REQUEST_CARD] = op_card,         [REQUEST_SHOW] = op_show,       [REQUEST_DIFF] = op_diff,
     [REQUEST_EVALUATE] = op_evaluate, [REQUEST_EXPORT] = op_export,   [REQUEST_USAGE] = op_usage,
     [REQUEST_CAPTURE] = op_capture,   [REQUEST_ERASE] = op_erase,     [REQUEST_BASES] = op_bases,
-    [REQUEST_CHUNKS] = op_chunks,
+    [REQUEST_CHUNKS] = op_chunks,     [REQUEST_GC] = op_gc,
 };
 
 int owner_answer(struct repo *r, const struct who *w, const struct request *q, const struct reply *to,

@@ -28,7 +28,7 @@ static void amount(struct out *o, const struct progress *p, uint64_t n)
     if (p->unit == PROGRESS_BYTES)
         out_str(o, say_size(n, size));
     else
-        out_printf(o, "%llu rows", (unsigned long long)n);
+        out_printf(o, p->unit == PROGRESS_ROWS ? "%llu rows" : "%llu versions", (unsigned long long)n);
 }
 
 void progress_show(struct progress *p, uint64_t done, uint64_t all)

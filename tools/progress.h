@@ -3,7 +3,7 @@
 #pragma once
 #include <stdint.h>
 
-enum progress_unit { PROGRESS_BYTES, PROGRESS_ROWS };
+enum progress_unit { PROGRESS_BYTES, PROGRESS_ROWS, PROGRESS_VERSIONS };
 struct progress {
     const char *what; /* "commit", "eval v3"; borrowed */
     enum progress_unit unit;
