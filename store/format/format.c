@@ -7,17 +7,16 @@
 #include <string.h>
 
 static int (*const parsers[])(const struct input *, struct arena *, struct layout *) = {
-    safetensors_parse,
-    pt_parse,
-    onnx_parse,
-    xgboost_parse,
+    safetensors_parse, pt_parse, onnx_parse, xgboost_parse, numpy_parse, gguf_parse,
 };
 
 const char *format_name(enum format f)
 {
     static const char *const names[FORMAT_MAX] = {
-        [FORMAT_OPAQUE] = "opaque", [FORMAT_SAFETENSORS] = "safetensors", [FORMAT_PT] = "pt",
-        [FORMAT_ONNX] = "onnx",     [FORMAT_XGBOOST] = "xgboost",
+        [FORMAT_OPAQUE] = "opaque",   [FORMAT_SAFETENSORS] = "safetensors",
+        [FORMAT_PT] = "pt",           [FORMAT_ONNX] = "onnx",
+        [FORMAT_XGBOOST] = "xgboost", [FORMAT_NPY] = "npy",
+        [FORMAT_NPZ] = "npz",         [FORMAT_GGUF] = "gguf",
     };
     return (unsigned)f < FORMAT_MAX ? names[f] : "opaque";
 }

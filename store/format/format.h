@@ -11,7 +11,9 @@
  *   pt           zip with stored members (.pt .pth .bin)  tensors: those the walked pickle names
  *   onnx         protobuf                                 tensors: the graph's initializers
  *   xgboost      JSON or UBJSON booster                   no tensors; trees in the structure
- *   opaque       anything else
+ *   npy, npz     NumPy's array, and a zip of stored ones  tensors: all
+ *   gguf         llama.cpp's                              tensors: all; block-quantised ones by name and
+ * shape opaque       anything else
  */
 #pragma once
 #include "store/base/arena.h"
@@ -25,6 +27,9 @@ enum format {
     FORMAT_PT = 2,
     FORMAT_ONNX = 3,
     FORMAT_XGBOOST = 4,
+    FORMAT_NPY = 5,
+    FORMAT_NPZ = 6,
+    FORMAT_GGUF = 7,
     FORMAT_MAX
 }; /* stored: never change a number, only add */
 
@@ -88,6 +93,8 @@ int safetensors_parse(const struct input *in, struct arena *a, struct layout *re
 int pt_parse(const struct input *in, struct arena *a, struct layout *ret);
 int onnx_parse(const struct input *in, struct arena *a, struct layout *ret);
 int xgboost_parse(const struct input *in, struct arena *a, struct layout *ret);
+int numpy_parse(const struct input *in, struct arena *a, struct layout *ret); /* npy and npz */
+int gguf_parse(const struct input *in, struct arena *a, struct layout *ret);
 
 /* clang-format off */
 /*
@@ -96,6 +103,8 @@ int xgboost_parse(const struct input *in, struct arena *a, struct layout *ret);
  * safetensors  {"metadata":{k:v}}
  * pt           {"root":"dict"|"object","values":{path: scalar},"values_left_out":n,"strided":n}
  *              Non-finite numbers are "NaN", "Infinity", "-Infinity"; lists of more than 16 scalars are left out.
+ * gguf         {"version":3,"metadata":{key: scalar},"arrays":{key: n},"types":{"Q4_0":n,…}}
+ *              Texts of more than 4096 bytes, and numbers that are not finite, are null.
  * onnx         {"ir":8,"opset":{"":17},"producer":"…","metadata":{k:v},
  *               "inputs":[{"name":"x","dtype":"f32"|"string"|…,"shape":["batch"|null|int,…]}],"outputs":[…],
  *               "nodes":[{"op":"Gemm","domain":"","name":"…","in":[…],"out":[…],"attrs":"<16 hex of their SHA-256>"}],

@@ -253,9 +253,10 @@ void pt_zip_close(struct pt_zip *z)
     free(z);
 }
 
-int pt_zip_open(const struct input *in, struct arena *a, int strict, struct pt_zip **ret)
+/* The directory read, or why not; *ret is to be closed either way. */
+static int open_zip(const struct input *in, struct arena *a, struct pt_zip **ret)
 {
-    struct pt_zip *z = calloc(1, sizeof *z);
+    struct pt_zip *z = *ret = calloc(1, sizeof *z);
     if (!z)
         return layout_nomem(in);
     z->buffer.in = in;
@@ -267,10 +268,16 @@ int pt_zip_open(const struct input *in, struct arena *a, int strict, struct pt_z
                                  .zerror_file = error_of_input,
                                  .opaque = z};
     z->zip = unzOpen2_64("", &funcs);
-    int r = z->zip   ? read_directory(z, a)
-            : z->err ? z->err
-                     : fail(-EBADMSG, "%s: zip: no central directory at the end", in->name);
-    int archive = z->members && find_prefix(z);
+    return z->zip   ? read_directory(z, a)
+           : z->err ? z->err
+                    : fail(-EBADMSG, "%s: zip: no central directory at the end", in->name);
+}
+
+int pt_zip_open(const struct input *in, struct arena *a, int strict, struct pt_zip **ret)
+{
+    struct pt_zip *z;
+    int r = open_zip(in, a, &z);
+    int archive = z && z->members && find_prefix(z);
     if (r == -EBADMSG && !strict && !archive)
         r = 0;
     else if (r == 0 && archive && (r = check_archive(z)) == 0)
@@ -279,6 +286,32 @@ int pt_zip_open(const struct input *in, struct arena *a, int strict, struct pt_z
         *ret = z;
     else
         pt_zip_close(z);
+    return r;
+}
+
+int pt_zip_open_any(const struct input *in, struct arena *a, struct pt_zip **ret)
+{
+    struct pt_zip *z;
+    int r = open_zip(in, a, &z);
+    if (r == 0)
+        r = check_names(z);
+    if (r == 0)
+        *ret = z;
+    else
+        pt_zip_close(z);
+    return r;
+}
+
+int pt_zip_each(struct pt_zip *z, int (*each)(void *ctx, const char *name, uint64_t off, uint64_t n),
+                void *ctx)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < z->n; i++) {
+        struct member *m = &z->members[i];
+        r = locate(z, m);
+        if (r == 0)
+            r = each(ctx, m->name, m->off, m->size);
+    }
     return r;
 }
 

@@ -147,6 +147,54 @@ START_TEST(real_checkpoints_come_back)
 }
 END_TEST
 
+static const struct manifest_tensor *tensor_named(const struct manifest *m, const char *name)
+{
+    for (size_t i = 0; i < m->nfiles; i++)
+        for (size_t k = 0; k < m->files[i].ntensors; k++)
+            if (strcmp(m->files[i].tensors[k].name, name) == 0)
+                return &m->files[i].tensors[k];
+    return NULL;
+}
+
+/* The same tensors saved five ways: one copy of them, and equal digests. */
+START_TEST(every_format_shares_its_tensors)
+{
+    static const char *const files[] = {"w.safetensors", "w.pt", "w.npz", "w.gguf", "weight.npy"};
+    static const char *const names[] = {"layer.weight", "layer.bias", "half", "steps"};
+    struct store *s = trees_repo("r");
+    struct digest first[4];
+    for (uint32_t i = 0; i < 5; i++) {
+        size_t n;
+        char path[128], dir[8];
+        snprintf(path, sizeof path, "tests/data/arrays/%s", files[i]);
+        snprintf(dir, sizeof dir, "d%u", i);
+        char *p = unit_read_file(path, &n);
+        mkdir(trees_path(dir), 0755);
+        trees_write(trees_path(dir), files[i], p, n);
+        free(p);
+        struct commit_result c = trees_commit(s, trees_path(dir));
+        if (i)
+            ck_assert_msg(c.bytes_new < 2000, "%s: %llu new bytes", files[i],
+                          (unsigned long long)c.bytes_new);
+        const struct version *v;
+        const struct manifest *m;
+        ck_ok(version_by_number(s, i + 1, &v));
+        ck_ok(manifest_get(s, v, &m));
+        for (int k = 0; k < 4 && (i < 4 || k < 1); k++) {
+            const struct manifest_tensor *t = tensor_named(m, i < 4 ? names[k] : "array");
+            ck_assert_ptr_nonnull(t);
+            if (i == 0)
+                first[k] = t->digest;
+            ck_assert_msg(hash_equal(&t->digest, &first[k]), "%s: %s", files[i], names[k]);
+        }
+        manifest_unref(s, m);
+        version_unref(v);
+        trees_compare(s, i + 1, trees_path(dir));
+    }
+    store_close(s);
+}
+END_TEST
+
 /* NaN, infinities, zeros, and a mean far from zero. */
 START_TEST(statistics_of_a_tensor)
 {
@@ -198,6 +246,7 @@ Suite *unit_suite(void)
     Suite *suite = suite_create("store");
     TCase *t = tcase_create("store");
     tcase_set_timeout(t, 60);
+    tcase_add_test(t, every_format_shares_its_tensors);
     tcase_add_test(t, every_byte_comes_back);
     tcase_add_test(t, unchanged_stores_nothing_new);
     tcase_add_test(t, tensors_know_since_when);
