@@ -112,7 +112,7 @@ demo)
     demo
     ;;
 check)
-    compile fuse3 check git python3
+    compile fuse3 check git python3 python3-numpy chromium
     make -s -C "$root" check
     ;;
 lint)
