@@ -123,6 +123,76 @@ static int bootstrap(const struct metric *m, const struct metric_rows *r, const 
     return err < 0 ? err : 0;
 }
 
+/* What a metric that only counts labels sees of the rows: how many there are of each label and prediction. */
+struct counts {
+    struct metric_rows rows; /* one a pair of label and prediction that occurs */
+    int32_t *truth, *pred;
+    double *n, *times;
+};
+
+static int counts_make(const struct metric_rows *r, struct counts *c)
+{
+    size_t k = r->nlabels + 1, cells; /* 0: none of the labels */
+    if (__builtin_mul_overflow(k, k, &cells))
+        return -ENOMEM;
+    c->truth = calloc(cells, sizeof *c->truth);
+    c->pred = calloc(cells, sizeof *c->pred);
+    c->n = calloc(cells, sizeof *c->n);
+    c->times = calloc(cells, sizeof *c->times);
+    if (!c->truth || !c->pred || !c->n || !c->times)
+        return -ENOMEM;
+    for (size_t i = 0; i < r->n; i++)
+        c->n[(size_t)(r->truth[i] + 1) * k + (size_t)(r->pred[i] + 1)]++;
+    size_t used = 0;
+    for (size_t i = 0; i < cells; i++)
+        if (c->n[i] > 0) {
+            c->truth[used] = (int32_t)(i / k) - 1;
+            c->pred[used] = (int32_t)(i % k) - 1;
+            c->n[used] = c->n[i];
+            c->times[used++] = 1;
+        }
+    c->rows = (struct metric_rows){.task = r->task,
+                                   .n = used,
+                                   .nlabels = r->nlabels,
+                                   .truth = c->truth,
+                                   .pred = c->pred,
+                                   .weight = c->n};
+    return 0;
+}
+
+static int jackknife(const struct metric *m, const struct metric_rows *r, struct slot *s)
+{
+    struct counts c = {.truth = NULL};
+    int err = counts_make(r, &c);
+    struct metric_work *w = err ? NULL : metric_work_new(m, &c.rows);
+    double at = w ? metric_value(w, NULL) : NAN, sum = 0, sq = 0, n = (double)r->n;
+    for (size_t i = 0; w && i < c.rows.n; i++) {
+        c.times[i] = (c.n[i] - 1) / c.n[i];
+        double d = metric_value(w, c.times) - at;
+        sum += c.n[i] * d;
+        sq += c.n[i] * d * d;
+        c.times[i] = 1;
+    }
+    double half = Z * sqrt((n - 1) / n * (sq - sum * sum / n));
+    if (w && !isnan(half)) {
+        s->ci = (struct stats_interval){at - half, at + half};
+        s->method = "jackknife";
+    }
+    err = w ? 0 : fail(-ENOMEM, "out of memory");
+    metric_work_free(w);
+    free(c.truth);
+    free(c.pred);
+    free(c.n);
+    free(c.times);
+    return err;
+}
+
+static int only_counts(const struct metric *m, const struct metric_rows *r)
+{
+    return m->kind == METRIC_SET && !m->needs_prob && !metric_is_cost(m) && r->task != SPEC_REGRESSION &&
+           r->nlabels <= 256;
+}
+
 static int wilson(const struct metric *m, const struct metric_rows *r, struct slot *s)
 {
     double n = 0, hits = 0;
@@ -147,6 +217,8 @@ int intervals_of(struct intervals *v, const struct metric *m, const struct metri
         err = wilson(m, r, &s);
     } else if (plain && m->kind == METRIC_MEAN && r->n > INTERVALS_ROWS) {
         err = normal(m, r, &s);
+    } else if (plain && r->n > INTERVALS_ROWS && only_counts(m, r)) {
+        err = jackknife(m, r, &s);
     } else {
         s.key = key_of(m, r, group);
         if (known(v, s.key, &old)) {

@@ -6,6 +6,8 @@
  *   right or wrong, no weights, no groups      Wilson
  *   all else, up to INTERVALS_ROWS rows        percentile bootstrap, 2000 replicates
  *   beyond, mean of per-row numbers            normal: the mean's standard error
+ *   beyond, counts of labels (F1 and its kin)  normal: delete-one jackknife, rows of equal label and
+ *                                              prediction together
  *   beyond, all else                           normal around the value, standard error of 200 replicates
  */
 #pragma once

@@ -195,6 +195,41 @@ START_TEST(cost_per_k)
 }
 END_TEST
 
+/* Beyond some number of rows no replicates are drawn: the same interval, but for what either method errs. */
+START_TEST(many_rows)
+{
+    enum { MANY = 3000, LABELS = 3 };
+    static int32_t truth[MANY], pred[MANY];
+    static uint32_t each[MANY];
+    uint32_t x = 11;
+    for (uint32_t i = 0; i < MANY; i++) {
+        x = x * 1664525 + 1013904223;
+        truth[i] = (int32_t)(x >> 16) % 10 < 6 ? 0 : (int32_t)(x >> 20) % 2 + 1;
+        pred[i] = (x >> 12) % 5 ? truth[i] : (int32_t)((x >> 8) % (LABELS + 1)) - 1;
+        each[i] = i;
+    }
+    static const char *const names[] = {"macro_f1", "precision:b", "f1:c", "micro_recall"};
+    static const char *const labels[] = {"a", "b", "c"};
+    struct intervals *v = intervals_new();
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct metric m;
+        struct metric_rows r = {
+            .task = SPEC_CLASSIFICATION, .n = MANY, .nlabels = LABELS, .truth = truth, .pred = pred};
+        struct stats_interval fast, drawn;
+        const char *how;
+        ck_ok(metric_find(names[i], labels, LABELS, &m));
+        ck_ok(intervals_of(v, &m, &r, NULL, 0, &fast, &how));
+        ck_assert_str_eq(how, "jackknife");
+        ck_ok(intervals_of(v, &m, &r, each, MANY, &drawn, &how)); /* every row a group of its own */
+        ck_assert_str_eq(how, "bootstrap_se");
+        double wide = drawn.hi - drawn.lo;
+        ck_assert_msg(fabs(fast.lo - drawn.lo) < 0.15 * wide && fabs(fast.hi - drawn.hi) < 0.15 * wide,
+                      "%s: [%g, %g], drawn [%g, %g]", names[i], fast.lo, fast.hi, drawn.lo, drawn.hi);
+    }
+    intervals_free(v);
+}
+END_TEST
+
 /* ---- pages ---- */
 
 static const struct version *opaque(struct evals *e, const char *bytes)
@@ -347,6 +382,7 @@ Suite *unit_suite(void)
     tcase_add_test(t, bad_tables);
     tcase_add_test(t, expressions);
     tcase_add_test(t, cost_per_k);
+    tcase_add_test(t, many_rows);
     tcase_add_test(t, pages);
     suite_add_tcase(s, t);
     return s;
