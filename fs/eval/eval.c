@@ -2,6 +2,7 @@
 #include "fs/eval/eval.h"
 #include "fs/eval/amend.h"
 #include "fs/eval/compare.h"
+#include "fs/eval/control.h"
 #include "fs/eval/erase.h"
 #include "fs/eval/grow.h"
 #include "fs/eval/guess.h"
@@ -502,4 +503,19 @@ int eval_score_then(struct eval *e, const struct eval_result *r, int64_t time_ns
     if (!err && (err = then_score(r, serial, &t)) == 0)
         *ret = t;
     return err;
+}
+
+int eval_control(struct eval *e, const struct eval_result *r, enum eval_want want,
+                 int (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx, struct eval_control *ret)
+{
+    struct eval_result *again;
+    if (r->problem || !r->complete || !strcmp(r->engine, "imported"))
+        return -ENOENT;
+    int err =
+        results_again(e->results, r->version, want, r->set, control_rows(r->version), progress, ctx, &again);
+    if (err)
+        return err;
+    control_compare(r, again, ret);
+    results_free(again);
+    return ret->rows ? 0 : -ENOENT;
 }

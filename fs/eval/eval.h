@@ -243,6 +243,17 @@ int eval_outcomes(struct eval *e, struct arena *a, struct eval_outcome **ret,
                   size_t *ret_n);                      /* as appended */
 int eval_outcomes_text(struct eval *e, struct out *o); /* the file, with its header */
 
+/* The A/A control: a version against itself, run twice. */
+struct eval_control {
+    uint64_t rows, flips;
+    double most; /* change of a probability, or of a number */
+};
+/* r: its result, which is complete. Up to 200 rows (fewer of a large version), once in a run's life.
+ * -ENOENT: it has no engine in this process. */
+int eval_control(struct eval *e, const struct eval_result *r, enum eval_want want,
+                 int (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx,
+                 struct eval_control *ret);
+
 /* What is running now, for status.txt. */
 struct eval_status {
     uint64_t done, all;            /* rows of running work */

@@ -134,7 +134,9 @@ struct job {
     const struct eval_set *set;
     const char *fingerprint;
     const struct version *version;
-    size_t known; /* rows that had answers when this began */
+    size_t rows;  /* the first of the set's that are to be answered */
+    size_t known; /* of them, those that had answers when this began */
+    int again;    /* the second time, for the A/A control: a run of its own */
     int (*progress)(void *ctx, uint64_t done, uint64_t all);
     void *ctx;
 };
@@ -142,7 +144,7 @@ struct job {
 static size_t missing(const struct job *j)
 {
     size_t n, k = 0;
-    for (size_t i = 0; i < j->set->nrows; i++)
+    for (size_t i = 0; i < j->rows; i++)
         k += !answers_get(j->answers, &j->set->rows[i]->input_digest, &n);
     return k;
 }
@@ -150,7 +152,7 @@ static size_t missing(const struct job *j)
 static int given_up(void *ctx)
 {
     const struct job *j = ctx;
-    return j->progress && j->progress(j->ctx, j->set->nrows - missing(j), j->set->nrows);
+    return j->progress && j->progress(j->ctx, j->rows - missing(j), j->rows);
 }
 
 /* What a later reader needs to know of the run without opening the model. */
@@ -216,7 +218,7 @@ static double now(void)
 static int run_missing(const struct job *j, struct runner *runner, int *ret_refused)
 {
     const struct row *rows[CHUNK];
-    size_t n, k = 0, most = RUNNER_BATCH, all = j->set->nrows, known = all - missing(j);
+    size_t n, k = 0, most = RUNNER_BATCH, all = j->rows, known = all - missing(j);
     int err = 0;
     for (size_t i = 0; !err && i < all; i++) {
         if (!answers_get(j->answers, &j->set->rows[i]->input_digest, &n))
@@ -242,7 +244,7 @@ static int run_missing(const struct job *j, struct runner *runner, int *ret_refu
 static int stop_asked(void *ctx)
 {
     const struct job *j = ctx;
-    return j->progress(j->ctx, j->known, j->set->nrows);
+    return j->progress(j->ctx, j->known, j->rows);
 }
 
 /* *ret_refused: the engine does not take the model, or gave up on it; fail_text() says why. */
@@ -253,7 +255,7 @@ static int compute_alone(struct job *j, int *ret_refused)
     size_t n = missing(j);
     if (!n)
         return 0;
-    j->known = j->set->nrows - n;
+    j->known = j->rows - n;
     runner_set_stop(j->progress ? stop_asked : NULL, j);
     int err = models_runner(j->results->models, j->pick, &slot, &runner);
     if (err) {
@@ -350,9 +352,18 @@ static int not_allowed(struct result *x, size_t waiting)
     return problem(x, why, "allow it: modelfs eval REPO --allow-python, or mount with -o allow_python");
 }
 
+static void again_run(struct digest *run)
+{
+    uint8_t text[6 + sizeof run->b] = "again";
+    memcpy(text + 6, run->b, sizeof run->b);
+    hash_sha256(text, sizeof text, run);
+}
+
 static int by_engine(struct results *r, struct job *j, enum eval_want want, struct result *x, struct cells *c)
 {
     int refused = 0, err = engine_run(j->pick, j->fingerprint, &x->r.run);
+    if (!err && j->again)
+        again_run(&x->r.run);
     if (!err)
         err = runs_get(r->runs, &x->r.run, &j->answers);
     if (err)
@@ -417,34 +428,65 @@ static int choose(struct results *r, struct job *j, enum eval_want want, struct 
     return by_engine(r, j, want, x, c);
 }
 
-int results_version(struct results *r, const struct version *v, enum eval_want want,
-                    const struct eval_set *set, int (*progress)(void *ctx, uint64_t done, uint64_t all),
-                    void *ctx, struct eval_result **ret)
+static int make(struct results *r, struct job *j, enum eval_want want, struct eval_result **ret)
 {
     struct result *x = calloc(1, sizeof *x);
     if (!x)
         return fail(-ENOMEM, "out of memory");
-    x->r.version = version_ref(v);
-    x->r.set = view_ref(set);
+    x->r.version = version_ref(j->version);
+    x->r.set = view_ref(j->set);
     x->r.intervals = r->intervals;
     x->r.engine = x->r.fingerprint = "";
-    struct job j = {.results = r, .set = set, .version = v, .progress = progress, .ctx = ctx};
     struct cells c = {.arena = &x->arena};
-    int err = pick_make(r->store, v, view_settings(set), &j.pick);
+    int err = pick_make(r->store, j->version, view_settings(j->set), &j->pick);
+    if (!err && j->again && j->pick->engine != SPEC_ONNX && j->pick->engine != SPEC_XGBOOST)
+        err = -ENOENT;
     if (!err)
-        err = version_labels(x, j.pick, &c);
+        err = version_labels(x, j->pick, &c);
     if (!err)
-        err = choose(r, &j, want, x, &c);
+        err = choose(r, j, want, x, &c);
     if (!err && x->r.problem)
         err = no_cells(x);
     if (!err)
         err = price_cells(&x->r);
-    runs_put(r->runs, j.answers);
-    runs_put(r->runs, j.given);
-    pick_free(j.pick);
+    runs_put(r->runs, j->answers);
+    runs_put(r->runs, j->given);
+    pick_free(j->pick);
     if (err)
         results_free(&x->r);
     else
         *ret = &x->r;
     return err;
+}
+
+int results_version(struct results *r, const struct version *v, enum eval_want want,
+                    const struct eval_set *set, int (*progress)(void *ctx, uint64_t done, uint64_t all),
+                    void *ctx, struct eval_result **ret)
+{
+    struct job j = {
+        .results = r, .set = set, .version = v, .rows = set->nrows, .progress = progress, .ctx = ctx};
+    return make(r, &j, want, ret);
+}
+
+int results_again(struct results *r, const struct version *v, enum eval_want want, const struct eval_set *set,
+                  size_t rows, int (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx,
+                  struct eval_result **ret)
+{
+    struct job j = {.results = r,
+                    .set = set,
+                    .version = v,
+                    .rows = rows < set->nrows ? rows : set->nrows,
+                    .again = 1,
+                    .progress = progress,
+                    .ctx = ctx};
+    struct eval_result *again;
+    int err = make(r, &j, want, &again);
+    if (err)
+        return err;
+    if (again->problem || !strcmp(again->engine, "imported")) {
+        results_free(again);
+        return -ENOENT;
+    }
+    *ret = again;
+    return 0;
 }

@@ -14,6 +14,11 @@ void results_close(struct results *r);
 int results_version(struct results *r, const struct version *v, enum eval_want want,
                     const struct eval_set *set, int (*progress)(void *ctx, uint64_t done, uint64_t all),
                     void *ctx, struct eval_result **ret);
+/* The first rows once more, in a run of its own that is kept as any other: what the engine itself varies by.
+ * The other rows' cells stay unknown. -ENOENT: no engine in this process answers for the version. */
+int results_again(struct results *r, const struct version *v, enum eval_want want, const struct eval_set *set,
+                  size_t rows, int (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx,
+                  struct eval_result **ret);
 void results_free(struct eval_result *r);
 
 /* The run of the predictions imported for a version; of an engine's. */

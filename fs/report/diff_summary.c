@@ -64,7 +64,7 @@ static int render(const struct subject *s, struct out *o)
         return err;
     if (r.same)
         put_same(&r, o);
-    else
+    else if (!(err = review_control(&r)))
         err = put_review(&r, o);
     review_fini(&r);
     return err < 0 ? err : 0;

@@ -47,3 +47,9 @@ void results_of_pair_fini(struct results_of_pair *p)
     eval_view_unref(p->set);
     rules_fini(&p->rules);
 }
+
+int results_of_control(const struct subject *s, const struct results_of_pair *p, struct eval_control *ret)
+{
+    *ret = (struct eval_control){.rows = 0};
+    return eval_control(s->eval, p->b, eval_reading(s->eval), progress, (void *)s, ret);
+}

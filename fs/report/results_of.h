@@ -21,3 +21,5 @@ struct results_of_pair {
 };
 int results_of_pair(const struct subject *s, struct results_of_pair *ret);
 void results_of_pair_fini(struct results_of_pair *p);
+/* The A/A control of b; -ENOENT: none, with *ret zero. Other errors are as of results_of. */
+int results_of_control(const struct subject *s, const struct results_of_pair *p, struct eval_control *ret);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fs/report/review.h"
+#include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -81,6 +82,12 @@ int review_make(const struct subject *s, struct review *ret)
     if (err < 0)
         review_fini(ret);
     return err < 0 ? err : 0;
+}
+
+int review_control(struct review *r)
+{
+    int err = r->state == REVIEW_MEASURED ? results_of_control(r->s, &r->pair, &r->control) : 0;
+    return err == -ENOENT ? 0 : err;
 }
 
 void review_fini(struct review *r)

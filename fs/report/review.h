@@ -19,13 +19,16 @@ struct review {
     struct results_of_pair pair;
     struct page page; /* without an o */
     enum review_state state;
-    const char *why, *hint; /* of a state that is not MEASURED: one line each */
+    const char *why, *hint;      /* of a state that is not MEASURED: one line each */
+    struct eval_control control; /* rows 0: not asked for, or none */
     struct gates gates;
     struct verdict verdict;
 };
 
 /* Evaluates what is not known yet. -EINTR when nobody waits any more. */
 int review_make(const struct subject *s, struct review *ret);
+/* Runs B against itself, for section_evaluation to say; not to be had is no error. */
+int review_control(struct review *r);
 void review_fini(struct review *r);
 
 /* What names the model: its largest file of a known format, else the largest file; NULL: there is none. */

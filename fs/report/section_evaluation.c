@@ -390,6 +390,20 @@ static void nothing(const struct page *g, const struct review *r)
     }
 }
 
+/* What the engine itself varies by: a change that is no larger says nothing of the model. */
+static void control(const struct page *g, const struct eval_control *c)
+{
+    unsigned long long n = c->rows;
+    if (!n)
+        return;
+    if (g->p->b->task == SPEC_REGRESSION)
+        out_printf(g->o, "  A/A max difference %.2g", c->most);
+    else
+        out_printf(g->o, "  A/A %llu flip%s, max dp %.2g", (unsigned long long)c->flips,
+                   c->flips == 1 ? "" : "s", c->most);
+    out_printf(g->o, "   (%s against itself, twice on %llu row%s)\n", g->b, n, n == 1 ? "" : "s");
+}
+
 void section_evaluation(const struct review *r, struct out *o)
 {
     struct page g = r->page;
@@ -405,6 +419,7 @@ void section_evaluation(const struct review *r, struct out *o)
         moved(&g);
     else
         flipped(&g);
+    control(&g, &r->control);
     slices(&g);
     worst(&g);
 }

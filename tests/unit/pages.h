@@ -55,6 +55,7 @@ static inline struct verdict section(struct evals *e, uint32_t va, uint32_t vb, 
     ck_ok(version_by_number(e->store, va, &s.a));
     ck_ok(version_by_number(e->store, vb, &s.b));
     ck_ok(review_make(&s, &r));
+    ck_ok(review_control(&r));
     struct verdict v = r.verdict;
     section_evaluation(&r, &o);
     review_fini(&r);

@@ -2,6 +2,7 @@
 /* The texts a reviewer reads, against tests/golden/eval. GOLDEN=write rewrites them: look at the
  * diff. */
 #include "tests/unit/pages.h"
+#include <errno.h>
 
 static char *path_of(const char *series, const char *rest)
 {
@@ -32,6 +33,38 @@ START_TEST(a_series)
     render(&e, &report_eval_summary, 0, 0, "summary.txt");
     render(&e, &report_diff_flips, 4, 6, "flips.csv");
     render(&e, &report_diff_eval, 4, 6, "eval.csv");
+    evals_close(&e);
+}
+END_TEST
+
+static int count_calls(void *ctx, uint64_t done, uint64_t all)
+{
+    (void)all;
+    *(uint64_t *)ctx = done;
+    return 0;
+}
+
+/* A version against itself: run once more, and only once in its life. */
+START_TEST(a_control)
+{
+    struct evals e = evals_open("control");
+    const struct version *v = evals_commit(&e, path_of("breast_cancer", "v1-10-rounds"));
+    evals_append_file(&e, path_of("breast_cancer", "examples.jsonl"));
+    struct eval_result *r = evals_result(&e, v, NULL);
+    struct eval_control c;
+    uint64_t done = 0;
+    ck_assert_int_eq(eval_control(e.eval, r, EVAL_KNOWN, count_calls, &done, &c), -ENOENT);
+    ck_assert(done == 0);
+    ck_ok(eval_control(e.eval, r, EVAL_COMPUTE, count_calls, &done, &c));
+    ck_assert(done == 200 && c.rows == 200 && c.flips == 0 && c.most == 0);
+    eval_result_free(r);
+    evals_reopen(&e, "control");
+    r = evals_result(&e, v, NULL);
+    done = 0;
+    ck_ok(eval_control(e.eval, r, EVAL_COMPUTE, count_calls, &done, &c));
+    ck_assert(done == 0 && c.rows == 200);
+    eval_result_free(r);
+    version_unref(v);
     evals_close(&e);
 }
 END_TEST
@@ -152,6 +185,7 @@ Suite *unit_suite(void)
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, needs_engines, NULL);
     tcase_add_test(t, a_series);
+    tcase_add_test(t, a_control);
     tcase_add_test(t, regression);
     tcase_add_test(t, regressed_and_tiny);
     tcase_add_test(t, not_comparable);
