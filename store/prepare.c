@@ -5,6 +5,7 @@
 #include "store/bases.h"
 #include "store/ingest.h"
 #include "store/paging.h"
+#include "store/record.h"
 #include "store/sweep.h"
 #include "store/walk.h"
 #include "store/write.h"
@@ -242,6 +243,29 @@ int prepare_run(const struct prepare *p, const struct prepare_owner *owner, stru
     ingest_free(g, r == 0);
     paging_fini(&pages);
     walk_fini(&w);
+    return r;
+}
+
+int prepare_digest(const void *doc, size_t n, struct digest *ret)
+{
+    struct doc d;
+    struct out body = {0};
+    int r = doc_parse(doc, n, &d);
+    if (r < 0)
+        return r;
+    struct version v = {.manifest = d.root,
+                        .parents = d.parents,
+                        .nparents = d.nparents,
+                        .author = d.author,
+                        .message = d.message,
+                        .time_ns = d.time_ns,
+                        .lineage = d.lineage,
+                        .files = d.nfiles,
+                        .bytes = d.bytes};
+    record_body_format(&v, &body);
+    if ((r = out_error(&body)) == 0)
+        hash_sha256(body.p, body.n, ret);
+    out_fini(&body);
     return r;
 }
 

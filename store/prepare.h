@@ -57,6 +57,9 @@ struct prepare {
  *   -EINVAL nothing to commit; -EBUSY "NAME changed while it was read"; -ENOSPC; -ENOENT no such input
  */
 int prepare_run(const struct prepare *p, const struct prepare_owner *owner, struct out *ret);
+/* The digest that the version will have: fixed by the document where parents are named or there are none, and
+ * auto_parent is off. */
+int prepare_digest(const void *doc, size_t n, struct digest *ret);
 void prepare_discard(const char *repo, const void *doc, size_t n);
 /* Removes staging directories whose process is gone. Called when a store is opened read-write. */
 int prepare_sweep(const char *repo);

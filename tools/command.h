@@ -16,4 +16,4 @@ struct command {
 extern const struct command cmd_add, cmd_retire, cmd_relabel, cmd_capture, cmd_cat, cmd_check, cmd_commit,
     cmd_diff, cmd_du, cmd_erase, cmd_eval, cmd_export, cmd_init, cmd_log, cmd_ls, cmd_mount, cmd_predictions,
     cmd_put, cmd_rm, cmd_show, cmd_tag, cmd_umount;
-extern const struct command cmd_gate, cmd_card, cmd_review, cmd_tensors, cmd_gc;
+extern const struct command cmd_gate, cmd_card, cmd_review, cmd_tensors, cmd_gc, cmd_bundle, cmd_unbundle;

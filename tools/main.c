@@ -7,10 +7,11 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &cmd_init, &cmd_commit, &cmd_mount,   &cmd_umount, &cmd_log,     &cmd_show,  &cmd_ls,
-    &cmd_cat,  &cmd_put,    &cmd_diff,    &cmd_gate,   &cmd_review,  &cmd_card,  &cmd_tensors,
-    &cmd_eval, &cmd_add,    &cmd_capture, &cmd_retire, &cmd_relabel, &cmd_erase, &cmd_predictions,
-    &cmd_tag,  &cmd_rm,     &cmd_gc,      &cmd_check,  &cmd_export,  &cmd_du,
+    &cmd_init,    &cmd_commit,  &cmd_mount,   &cmd_umount,   &cmd_log,         &cmd_show,
+    &cmd_ls,      &cmd_cat,     &cmd_put,     &cmd_diff,     &cmd_gate,        &cmd_review,
+    &cmd_card,    &cmd_tensors, &cmd_bundle,  &cmd_unbundle, &cmd_eval,        &cmd_add,
+    &cmd_capture, &cmd_retire,  &cmd_relabel, &cmd_erase,    &cmd_predictions, &cmd_tag,
+    &cmd_rm,      &cmd_gc,      &cmd_check,   &cmd_export,   &cmd_du,
 };
 #define COUNT (sizeof commands / sizeof *commands)
 

@@ -7,6 +7,7 @@
 #include "store/bases.h"
 #include "store/gc.h"
 #include "store/manifest.h"
+#include "store/record.h"
 #include "tools/describe.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -273,6 +274,23 @@ static int cat_info(const struct call *c, const char *file)
     return cat(c, path);
 }
 
+static int op_record(const struct call *c)
+{
+    const struct version *v;
+    struct out body = {0}, o = {0};
+    int err = resolve(c, c->q->name, &v);
+    if (err < 0)
+        return err;
+    record_body_format(v, &body);
+    wire_put_digest(&o, &v->digest);
+    record_version_format(body.p, body.n, v, &(struct record_extra){.since = {{0}}}, &o);
+    if (out_error(&body))
+        o.err = out_error(&body);
+    out_fini(&body);
+    version_unref(v);
+    return give_out(c, &o);
+}
+
 static int op_show(const struct call *c)
 {
     return cat_info(c, "summary.txt");
@@ -463,7 +481,7 @@ static int (*const ops[REQUEST_OP_MAX])(const struct call *c) = {
     [REQUEST_CARD] = op_card,         [REQUEST_SHOW] = op_show,       [REQUEST_DIFF] = op_diff,
     [REQUEST_EVALUATE] = op_evaluate, [REQUEST_EXPORT] = op_export,   [REQUEST_USAGE] = op_usage,
     [REQUEST_CAPTURE] = op_capture,   [REQUEST_ERASE] = op_erase,     [REQUEST_BASES] = op_bases,
-    [REQUEST_CHUNKS] = op_chunks,     [REQUEST_GC] = op_gc,
+    [REQUEST_CHUNKS] = op_chunks,     [REQUEST_GC] = op_gc,           [REQUEST_RECORD] = op_record,
 };
 
 int owner_answer(struct repo *r, const struct who *w, const struct request *q, const struct reply *to,
