@@ -169,7 +169,7 @@ static inline size_t classes_of(int width, const uint8_t *restrict z, const uint
         unsigned more;
         uint32_t x = width == 2 ? load16(z, i) : load32(z, i);
         *at[context[i]]++ = (uint8_t)class_of(x, &more);
-        held |= (uint64_t)(x & ((1u << more) - 1)) << n; /* at most 31 + 28 bits */
+        held |= (uint64_t)(x & ((1u << (more & 31)) - 1)) << n; /* at most 31 + 28 bits */
         n += more;
         if (n >= 32) {
             if (room - used < 4)

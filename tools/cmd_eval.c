@@ -101,9 +101,9 @@ static int work_all(struct pool *p, struct client *c, const char *repo, size_t j
 {
     struct worker *w = calloc(jobs, sizeof *w);
     size_t started = 1;
-    int err = w ? 0 : fail(-ENOMEM, "out of memory");
-    if (err)
-        return err;
+    int err = 0;
+    if (!w)
+        return fail(-ENOMEM, "out of memory");
     w[0] = (struct worker){.pool = p, .client = c};
     for (; started < jobs && started < p->n; started++) {
         w[started] = (struct worker){.pool = p};
