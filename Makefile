@@ -3,7 +3,7 @@
 MODE    ?= release
 PREFIX  ?= /usr/local
 B       := build/$(MODE)
-PKGS    := fuse3 libzstd libcrypto libxxhash jansson minizip
+PKGS    := fuse3 libzstd libcrypto libxxhash jansson minizip lapacke blas
 CHECK_PKGS := check
 VERSION := 0.1.0
 

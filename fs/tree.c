@@ -40,6 +40,7 @@ static const struct node table[] = {
     {"/diff/<pair>/report.html", .report = &report_diff_page},
     {"/diff/<pair>/verdict", .report = &report_diff_verdict},
     {"/diff/<pair>/gate.csv", .report = &report_diff_gate},
+    {"/diff/<pair>/blocks.csv", .report = &report_diff_blocks},
     {"/diff/<pair>/tensors.csv", .report = &report_diff_tensors},
     {"/diff/<pair>/files.csv", .report = &report_diff_files},
     {"/diff/<pair>/eval.csv", .report = &report_diff_eval},

@@ -12,6 +12,7 @@ find tools fs store -name '*.[ch]' -print0 2>/dev/null | xargs -0 -r grep -HnE '
         only["fuse_lowlevel.h"] = "^fs/fuse[^/]*[.][ch]$"
         only["rocksdb/c.h"] = "^store/db[^/]*[.]c$"
         only["zstd.h"] = only["zdict.h"] = only["zstd_errors.h"] = "^store/codec[^/]*[.]c$"
+        only["cblas.h"] = only["lapacke.h"] = "^fs/diff/spectrum[.]c$"
         only["onnxruntime_c_api.h"] = only["xgboost/c_api.h"] = "^fs/eval/runner_[^/]*[.]c$"
     }
     function folder(path) { sub("/[^/]*$", "", path); return path }

@@ -8,7 +8,7 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 modelfs=$root/build/release/modelfs
 build="make gcc libc6-dev pkg-config libfuse3-dev librocksdb-dev libzstd-dev libssl-dev libxxhash-dev libjansson-dev libminizip-dev
- libnanopb-dev libxgboost-dev"
+ libnanopb-dev libxgboost-dev liblapacke-dev libopenblas-serial-dev"
 
 say() { echo "setup.sh: $*" >&2; }
 die() {

@@ -5,6 +5,7 @@
 #include "fs/diff/fresh.h"
 #include "fs/diff/nodes.h"
 #include "fs/diff/pair.h"
+#include "fs/diff/rank.h"
 #include "fs/diff/values.h"
 #include "store/base/fail.h"
 #include <errno.h>
@@ -74,7 +75,7 @@ static int read_values(struct diff *d, struct values *w, struct diff_tensor *t, 
     struct input ia = {read_input, &fa, ha->size, ha->path}, ib = {read_input, &fb, hb->size, hb->path};
     struct values_side a = {t->a, &ia, ahead}, b = {t->b, &ib, ahead};
     int r = values_compare(w, &a, &b, stop, stop_ctx, t);
-    if (r < 0 || t->n_cmp == 0)
+    if (r < 0 || t->n_cmp == 0 || (r = rank_measure(&a, &b, stop, stop_ctx, t)) < 0)
         return r;
     /* with another dtype or shape, values tell whether it was also modified; so they do without a digest */
     int moved = t->status & DIFF_DTYPE ? t->n_val && !t->cast : t->n_bits != 0;

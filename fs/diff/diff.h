@@ -27,7 +27,12 @@ struct diff_tensor {
     uint64_t n_bits, n_val;               /* elements whose bits, whose value differ */
     double l2_a, l2_b, l2_d, rel_l2, cos; /* NaN: does not apply */
     double max_abs;
-    uint64_t max_at;           /* flat index in B */
+    uint64_t max_at;       /* flat index in B */
+    double spec_d, spec_a; /* largest singular value of the change and of A; NaN: not changed matrices */
+    double srank_d;        /* l2_d^2 / spec_d^2 */
+    int rank_d;            /* of the change, 1 % of its energy and rounding left out; 65: more than 64; 0:
+                              unknown, or not more than rounding */
+    int low_rank;          /* all of the change but rounding is of this rank, an eighth of full or less; 0 */
     uint64_t nan_new, inf_new; /* positions that are NaN, or Inf, in B and were not in A */
     uint64_t nonfinite_moved;  /* positions finite in one of the two only */
     int cast;                  /* 1: each value of B is A's, rounded to B's dtype */

@@ -244,8 +244,15 @@ static void emit_tensor(void *ctx, const struct item *a, const struct item *b)
 {
     struct tensors *c = ctx;
     struct diff_tensor *t = &c->d->tensors[c->d->ntensors++];
-    *t = (struct diff_tensor){
-        .l2_a = NAN, .l2_b = NAN, .l2_d = NAN, .rel_l2 = NAN, .cos = NAN, .max_abs = NAN};
+    *t = (struct diff_tensor){.l2_a = NAN,
+                              .l2_b = NAN,
+                              .l2_d = NAN,
+                              .rel_l2 = NAN,
+                              .cos = NAN,
+                              .max_abs = NAN,
+                              .spec_d = NAN,
+                              .spec_a = NAN,
+                              .srank_d = NAN};
     if (a)
         t->file_a = a->file, t->a = a->tensor, t->model = a->model;
     if (b)

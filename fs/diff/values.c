@@ -67,6 +67,12 @@ const char *values_unreadable(const struct manifest_tensor *t)
     return NULL;
 }
 
+double values_rounding(enum dtype a, enum dtype b)
+{
+    int pa = dtype_precision(a), pb = dtype_precision(b);
+    return ldexp(0.2125, 1 - (pa < pb ? pa : pb));
+}
+
 static void pairwise_add(struct pairwise *p, const struct kernel_sums *s)
 {
     double v[4] = {s->aa, s->bb, s->dd, s->ab};

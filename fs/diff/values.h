@@ -20,6 +20,9 @@ void values_free(struct values *w);
 /* NULL, or why its values cannot be read: "not read: strided", … */
 const char *values_unreadable(const struct manifest_tensor *t);
 
+/* Expected rel_l2 of one rounding to the coarser of two float types. */
+double values_rounding(enum dtype a, enum dtype b);
+
 /*
  * Fills the numbers of ret (n_cmp … cast, note). Same shape: all elements. Shapes that differ in exactly one
  * dimension (a class added, a vocabulary grown): the common prefix of that dimension, note "overlap_only".

@@ -1,19 +1,53 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fs/diff/diff.h"
+#include "fs/diff/rank.h"
 #include "fs/report/figure.h"
 #include "fs/report/report.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-static const char *const columns[] = {
-    "name",        "old_name", "file",    "block",    "status",   "dtype_a",
-    "dtype_b",     "shape_a",  "shape_b", "digest_a", "digest_b", "bytes_b",
-    "bytes_new",   "n",        "n_cmp",   "n_bits",   "n_val",    "frac_val",
-    "l2_a",        "l2_b",     "l2_d",    "rel_l2",   "cos",      "max_abs",
-    "max_at",      "mean_a",   "mean_b",  "std_a",    "std_b",    "eps_q",
-    "noise_ratio", "nan_a",    "nan_b",   "inf_a",    "inf_b",    "nonfinite_moved",
-    "note"};
+static const char *const columns[] = {"name",
+                                      "old_name",
+                                      "file",
+                                      "block",
+                                      "status",
+                                      "dtype_a",
+                                      "dtype_b",
+                                      "shape_a",
+                                      "shape_b",
+                                      "digest_a",
+                                      "digest_b",
+                                      "bytes_b",
+                                      "bytes_new",
+                                      "n",
+                                      "n_cmp",
+                                      "n_bits",
+                                      "n_val",
+                                      "frac_val",
+                                      "l2_a",
+                                      "l2_b",
+                                      "l2_d",
+                                      "rel_l2",
+                                      "cos",
+                                      "max_abs",
+                                      "max_at",
+                                      "mean_a",
+                                      "mean_b",
+                                      "std_a",
+                                      "std_b",
+                                      "eps_q",
+                                      "noise_ratio",
+                                      "spec_d",
+                                      "spec_a",
+                                      "srank_d",
+                                      "rank_d",
+                                      "lora_like",
+                                      "nan_a",
+                                      "nan_b",
+                                      "inf_a",
+                                      "inf_b",
+                                      "nonfinite_moved",
+                                      "note"};
 
 static void put_status(struct out *o, const struct diff_tensor *t)
 {
@@ -67,16 +101,22 @@ static void put_count(struct out *o, int applies, uint64_t n)
         out_csv_empty(o);
 }
 
+/* As many digits as every BLAS agrees on. */
+static void put_short(struct out *o, double x)
+{
+    struct out text = {0};
+    if (!isnan(x))
+        out_printf(&text, "%.4g", x);
+    out_csv(o, isnan(x) ? "" : out_cstr(&text));
+    out_fini(&text);
+}
+
 static void put_row(struct out *o, const struct diff_tensor *t)
 {
     const struct manifest_tensor *a = t->a, *b = t->b, *x = b ? b : a;
     int both = a && b, measured = both && t->n_cmp > 0, fa = a && dtype_is_float(a->dtype),
         fb = b && dtype_is_float(b->dtype);
-    double eps = NAN;
-    if (both && fa && fb) { /* expected relative error of one rounding to the coarser type */
-        int pa = dtype_precision(a->dtype), pb = dtype_precision(b->dtype);
-        eps = ldexp(0.2125, 1 - (pa < pb ? pa : pb));
-    }
+    double eps = both && fa && fb ? values_rounding(a->dtype, b->dtype) : NAN;
     out_csv(o, x->name);
     out_csv(o, a && t->status & DIFF_RENAMED ? a->name : "");
     out_csv(o, t->file_b ? t->file_b->path : t->file_a->path);
@@ -108,6 +148,14 @@ static void put_row(struct out *o, const struct diff_tensor *t)
     out_csv_num(o, stat_of(b, b ? b->stats.std : NAN));
     out_csv_num(o, eps);
     out_csv_num(o, t->rel_l2 / eps);
+    put_short(o, t->spec_d);
+    put_short(o, t->spec_a);
+    put_short(o, t->srank_d);
+    if (t->rank_d == RANK_MORE)
+        out_csv(o, ">64");
+    else
+        put_count(o, t->rank_d > 0, (uint64_t)t->rank_d);
+    put_count(o, t->rank_d > 0, t->low_rank > 0);
     put_count(o, fa, fa ? a->stats.nan : 0);
     put_count(o, fb, fb ? b->stats.nan : 0);
     put_count(o, fa, fa ? a->stats.inf : 0);
@@ -134,7 +182,7 @@ static int render(const struct subject *s, struct out *o)
 
 const struct report report_diff_tensors = {
     .name = "tensors.csv",
-    .version = 1,
+    .version = 2,
     .slow = 1,
     .doc = "each tensor of either version: what changed in it, by how much",
     .render = render,

@@ -313,7 +313,7 @@ static void put_blocks(const struct diff *d, struct out *o)
             out_str(o, " to ");
             figure_percent(o, hi);
         }
-        out_str(o, "   (tensors.csv)\n");
+        out_str(o, "   (blocks.csv)\n");
     }
 out:
     free(v);

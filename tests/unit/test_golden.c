@@ -162,6 +162,7 @@ START_TEST(networks)
     for (uint32_t v = 1; v < 5; v++)
         expect(s, e, "digits", &report_diff_summary, v, v + 1);
     expect(s, e, "digits", &report_diff_summary, 3, 3);
+    expect(s, e, "digits", &report_diff_blocks, 3, 4);
     expect(s, e, "digits", &report_diff_tensors, 4, 5);
     expect(s, e, "digits", &report_diff_files, 1, 2);
     expect(s, e, "digits", &report_diff_lineage, 1, 2);
