@@ -6,8 +6,10 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #define OPEN_MAX_MODELS 8
+#define KEEP_BYTES      (UINT64_C(64) << 20)
 #define OPEN_MAX_BYTES  (UINT64_C(1) << 30) /* of their files, above which unused ones are closed */
 
 /* A model that is open, or being opened. */
@@ -149,6 +151,28 @@ static int open_python(struct models *m, struct pick *p, struct models_slot *o)
     return err ? err : runner_open(SPEC_PYTHON, &src, &o->runner);
 }
 
+/* Where the engine's own form of a large model goes; NULL: not worth it. */
+static int keep_name(struct models *m, const struct pick *p, uint64_t bytes, char **ret)
+{
+    char hex[HASH_HEX];
+    struct out dir = {0}, path = {0};
+    *ret = NULL;
+    if (p->engine != SPEC_ONNX || bytes < KEEP_BYTES)
+        return 0;
+    hash_hex(&p->content, hex);
+    out_printf(&dir, "%s/cache", store_path(m->store));
+    mkdir(out_cstr(&dir), 0700);
+    out_str(&dir, "/ort");
+    mkdir(out_cstr(&dir), 0700);
+    out_printf(&path, "%s/%s", out_cstr(&dir), hex);
+    int err = out_error(&dir) ? out_error(&dir) : out_error(&path);
+    if (!err && !(*ret = strdup(out_cstr(&path))))
+        err = -ENOMEM;
+    out_fini(&dir);
+    out_fini(&path);
+    return err;
+}
+
 static int open_runner(struct models *m, struct pick *p, struct models_slot *o)
 {
     if (p->engine == SPEC_PYTHON)
@@ -162,6 +186,7 @@ static int open_runner(struct models *m, struct pick *p, struct models_slot *o)
                                 .spec = p->spec};
     int err = gather(p, &src, &at);
     void *bytes = NULL;
+    char *keep = NULL;
     if (!err && p->model) {
         bytes = malloc(p->model->size ? p->model->size : 1);
         int64_t got = bytes ? file_read(m->store, p->model, 0, bytes, p->model->size) : -ENOMEM;
@@ -173,7 +198,11 @@ static int open_runner(struct models *m, struct pick *p, struct models_slot *o)
     for (size_t i = 0; i < p->nweights; i++)
         o->bytes += p->weights[i]->size;
     if (!err)
+        err = keep_name(m, p, o->bytes, &keep);
+    src.keep = keep;
+    if (!err)
         err = runner_open(p->engine, &src, &o->runner);
+    free(keep);
     free(bytes);
     return err;
 }

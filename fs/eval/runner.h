@@ -37,7 +37,8 @@ struct runner_source {
                 size_t n); /* the tensor's n bytes, little-endian; -errno */
     void *ctx;
     const struct spec_model *spec; /* inputs and output of the spec's entry; NULL. Outlives the runner */
-    const char *dir;               /* python: a folder with the version's files, which outlives the runner */
+    const char *keep; /* onnx: how names of files begin that a large model may be kept in; NULL */
+    const char *dir;  /* python: a folder with the version's files, which outlives the runner */
 };
 
 struct runner_signature {

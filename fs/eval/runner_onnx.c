@@ -126,37 +126,12 @@ static int loaded(void)
 static void model_close(struct runner *r)
 {
     struct runner_onnx_model *m = (struct runner_onnx_model *)r;
-    if (m->session)
-        ort.api->ReleaseSession(m->session);
+    runner_onnx_end(m);
     arena_fini(&m->arena);
     free(m);
 }
 
 /* ---- opening ---- */
-
-static int create(struct runner_onnx_model *m, const void *p, size_t n, const struct weights *w)
-{
-    OrtSessionOptions *o = NULL;
-    const OrtApi *api = ort.api;
-    int err = said(m->name, -ENOMEM, api->CreateSessionOptions(&o));
-    if (err)
-        return err;
-    if (said(m->name, -EIO, api->SetIntraOpNumThreads(o, 1)) ||
-        said(m->name, -EIO, api->SetInterOpNumThreads(o, 1)) ||
-        said(m->name, -EIO, api->SetSessionGraphOptimizationLevel(o, ORT_ENABLE_ALL)) ||
-        said(m->name, -EIO, api->AddSessionConfigEntry(o, "session.intra_op.allow_spinning", "0")) ||
-        said(m->name, -EIO, api->AddSessionConfigEntry(o, "session.inter_op.allow_spinning", "0")))
-        err = -EIO;
-    if (!err && w) {
-        const char *file = WEIGHTS_LOCATION;
-        char *data = (char *)w->data;
-        err = said(m->name, -EIO, api->AddExternalInitializersFromFilesInMemory(o, &file, &data, &w->len, 1));
-    }
-    if (!err)
-        err = said(m->name, -EBADMSG, api->CreateSessionFromArray(ort.env, p, n, o, &m->session));
-    api->ReleaseSessionOptions(o);
-    return err;
-}
 
 /* ORT's element types are ONNX's. Strings are DTYPE_NONE; nothing else may be. */
 static int port_type(const struct runner_onnx_model *m, const char *what, const OrtTypeInfo *info,
@@ -370,7 +345,7 @@ static int model_open(const struct runner_source *src, struct runner **ret)
     if (!err && src->ntensors) {
         err = weights_bind(src, &g, &m->arena, &w);
         if (!err)
-            err = create(m, w.model.p, w.model.n, &w);
+            err = runner_onnx_begin(m, src->keep, w.model.p, w.model.n, &w);
         m->r.sig.unused = w.unused;
         m->r.sig.nunused = w.nunused;
     } else if (!err) {
@@ -379,7 +354,7 @@ static int model_open(const struct runner_source *src, struct runner **ret)
                 err = fail(-EINVAL, "%s: the data of \"%s\" is in another file, \"%s\"", src->name,
                            g.inits[i].name, g.inits[i].location ? g.inits[i].location : "");
         if (!err)
-            err = create(m, src->model, src->model_len, NULL);
+            err = runner_onnx_begin(m, src->keep, src->model, src->model_len, NULL);
     }
     if (!err)
         err = read_signature(m, &g);

@@ -12,6 +12,7 @@ struct OrtAllocator;
 struct OrtMemoryInfo;
 struct OrtSession;
 struct OrtStatus;
+struct weights;
 
 struct runner_onnx_lib { /* filled once, before the first model */
     const struct OrtApi *api;
@@ -27,6 +28,8 @@ struct runner_onnx_model {
     struct runner r;
     struct arena arena; /* of the signature */
     struct OrtSession *session;
+    void *kept; /* (kept_len) a mapped file that the session works on; NULL */
+    size_t kept_len;
     const struct spec_model *spec;
     const char *name;
     int *batched; /* (ninputs) is the input's first dimension the batch? */
@@ -35,5 +38,13 @@ struct runner_onnx_model {
 
 /* 0 for NULL; else err, the status said as an error of `name` and released. */
 int runner_onnx_said(const char *name, int err, struct OrtStatus *s);
+/*
+ * Makes the session out of a model of n bytes, and weights or NULL. keep: with it the model is converted once
+ * to the engine's own form, a file whose name begins with it, and that is mapped: opening it again takes a
+ * thousandth of the time, and its weights are pages of a file, not memory.
+ */
+int runner_onnx_begin(struct runner_onnx_model *m, const char *keep, const void *p, size_t n,
+                      const struct weights *w);
+void runner_onnx_end(struct runner_onnx_model *m);
 int runner_onnx_predict(struct runner *r, const json_t *const *inputs, size_t n, struct runner_answer *ret);
 int runner_onnx_check(struct runner *r, const json_t *input);

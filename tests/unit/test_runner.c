@@ -8,10 +8,13 @@
 #include "store/base/fail.h"
 #include "store/format/format.h"
 #include "tests/unit/csv.h"
+#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define MOST 1000
 #define D    "tests/data/"
@@ -195,6 +198,66 @@ START_TEST(self_contained)
                    NULL);
     compare(r, &none, "digits", "v6-worse", digits, 10, 2e-5);
     runner_close(r);
+}
+END_TEST
+
+static size_t kept_files(const char *dir, char ret[4096])
+{
+    size_t n = 0;
+    DIR *d = opendir(dir);
+    ck_assert_ptr_nonnull(d);
+    for (struct dirent *e; (e = readdir(d));)
+        if (!strncmp(e->d_name, "kept-", 5)) {
+            snprintf(ret, 4096, "%s/%s", dir, e->d_name);
+            n++;
+        }
+    closedir(d);
+    return n;
+}
+
+/* A large model's own form: made once, used again, made anew when it is damaged, done without when it cannot
+ * be kept; the predictions are the same bits each time. */
+START_TEST(kept_form)
+{
+    need(SPEC_ONNX);
+    char keep[4096], file[4096];
+    struct file g, w;
+    struct rows rows;
+    struct runner_answer first[MOST], again[MOST];
+    struct stat made, st;
+    snprintf(keep, sizeof keep, "%s/kept", unit_tmpdir());
+    file_open(D "digits/graph.onnx", 0, &g);
+    file_open(D "digits/v1-baseline/model.safetensors", 1, &w);
+    rows_read("digits", &rows);
+    for (int round = 0; round < 4; round++) {
+        struct runner_source src = source("graph.onnx", &g, &w);
+        struct runner *r = NULL;
+        src.keep = round == 3 ? "/nowhere/kept" : keep;
+        ck_assert_msg(runner_open(SPEC_ONNX, &src, &r) == 0, "%s", fail_text());
+        ck_assert_uint_eq(kept_files(unit_tmpdir(), file), 1);
+        ck_assert_int_eq(stat(file, &st), 0);
+        if (round == 0) {
+            made = st;
+            compare(r, &none, "digits", "v1-baseline", digits, 10, 2e-5);
+        }
+        ck_assert((st.st_ino == made.st_ino) == (round < 2));
+        ck_assert_int_eq(runner_predict(r, rows.input, rows.n, round ? again : first), 0);
+        for (size_t i = 0; round && i < rows.n; i++) {
+            ck_assert_mem_eq(again[i].values, first[i].values, first[i].width * sizeof(double));
+            runner_answer_fini(&again[i]);
+        }
+        runner_close(r);
+        if (round == 1) { /* damage; a hard link keeps the number of the old one from being given again */
+            snprintf(keep, sizeof keep, "%s/old", unit_tmpdir());
+            ck_assert_int_eq(link(file, keep), 0);
+            ck_assert_int_eq(truncate(file, 1000), 0);
+            snprintf(keep, sizeof keep, "%s/kept", unit_tmpdir());
+        }
+    }
+    for (size_t i = 0; i < rows.n; i++)
+        runner_answer_fini(&first[i]);
+    rows_fini(&rows);
+    file_close(&g), file_close(&w);
 }
 END_TEST
 
@@ -666,6 +729,7 @@ Suite *unit_suite(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, graph_and_weights);
     tcase_add_test(t, self_contained);
+    tcase_add_test(t, kept_form);
     tcase_add_test(t, boosters);
     tcase_add_test(t, one_spec_two_engines);
     tcase_add_test(t, order_does_not_matter);
