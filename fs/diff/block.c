@@ -211,6 +211,10 @@ static void add(struct sum *s, const struct diff_tensor *t)
         s->block.params_a += t->a->count;
     if (t->b && dtype_is_float(t->b->dtype))
         s->block.params_b += t->b->count;
+    s->block.matrices += t->rank_d > 0;
+    s->block.low += t->low_rank > 0;
+    s->block.high += t->high_rank;
+    s->block.rank = t->low_rank > s->block.rank ? t->low_rank : s->block.rank;
     if (!isnan(t->l2_d)) {
         s->dd += t->l2_d * t->l2_d;
         s->aa += t->l2_a * t->l2_a;

@@ -32,6 +32,7 @@ struct diff_tensor {
     double srank_d;        /* l2_d^2 / spec_d^2 */
     int rank_d;            /* of the change, 1 % of its energy and rounding left out; 65: more than 64; 0:
                               unknown, or not more than rounding */
+    int high_rank;         /* 1: more than half of full, or than 64, of the same */
     int low_rank;          /* all of the change but rounding is of this rank, an eighth of full or less; 0 */
     uint64_t nan_new, inf_new; /* positions that are NaN, or Inf, in B and were not in A */
     uint64_t nonfinite_moved;  /* positions finite in one of the two only */
@@ -47,6 +48,8 @@ struct diff_block {
     uint64_t params_a, params_b;
     double rel_l2; /* sqrt(sum l2_d^2) / sqrt(sum l2_a^2) over its compared tensors; NaN: none, or A all 0 */
     uint64_t nan_new, inf_new;
+    size_t matrices, low, high; /* with a rank_d; of those with a low_rank, a high_rank */
+    int rank;                   /* the largest low_rank */
 };
 
 struct diff_booster { /* one model file that is a booster in both */

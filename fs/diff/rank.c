@@ -72,7 +72,7 @@ static int measure(struct source *s, uint64_t rows, int (*stop)(void *ctx), void
         of_d[i] /= s->scale;
     t->spec_d = of_d[0];
     t->srank_d = of_d[0] > 0 ? t->l2_d / of_d[0] * (t->l2_d / of_d[0]) : NAN;
-    if (t->l2_a > 0) {
+    if (isnormal(t->l2_a * t->l2_a)) {
         s->b = NULL;
         s->scale = sqrt((double)rows * (double)s->cols) / t->l2_a;
         if ((r = spectrum_largest(&m, 1, PASSES_A, stop, stop_ctx, &of_a)) < 0)
@@ -87,6 +87,7 @@ static int measure(struct source *s, uint64_t rows, int (*stop)(void *ctx), void
     /* training leaves a tail that a product of two thin matrices has not: 1e-4 is what float sums can miss */
     int exact = rank_of(of_d, energy, 1e-4 * energy + noise);
     t->low_rank = exact < RANK_MORE && (uint64_t)exact <= most ? exact : 0;
+    t->high_rank = exact == RANK_MORE || (uint64_t)exact > side / 2;
     return 0;
 }
 
@@ -96,7 +97,7 @@ int rank_measure(const struct values_side *a, const struct values_side *b, int (
     const struct manifest_tensor *x = a->tensor, *y = b->tensor;
     if (x->rank < 2 || x->count == 0 || x->shape[0] < 2 || x->count / x->shape[0] < 2 ||
         x->count / x->shape[0] > SPECTRUM_WIDE || ret->n_cmp != x->count || y->count != x->count ||
-        !(ret->l2_d > 0) || !(ret->max_abs > 0))
+        !isnormal(ret->l2_d * ret->l2_d) || !isnormal(1 / ret->max_abs)) /* its squares are numbers */
         return 0;
     struct source *s = malloc(sizeof *s);
     if (!s)

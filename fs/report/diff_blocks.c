@@ -2,8 +2,8 @@
 #include "fs/diff/diff.h"
 #include "fs/report/report.h"
 
-static const char *const columns[] = {"block",    "tensors",  "changed", "added",   "removed",
-                                      "params_a", "params_b", "rel_l2",  "nan_new", "inf_new"};
+static const char *const columns[] = {"block",    "tensors", "changed", "added",   "removed", "params_a",
+                                      "params_b", "rel_l2",  "nan_new", "inf_new", "low_rank"};
 
 static void put_row(struct out *o, const struct diff_block *b)
 {
@@ -17,6 +17,10 @@ static void put_row(struct out *o, const struct diff_block *b)
     out_csv_num(o, b->rel_l2);
     out_csv_u64(o, b->nan_new);
     out_csv_u64(o, b->inf_new);
+    if (b->matrices && b->low == b->matrices)
+        out_csv_u64(o, (uint64_t)b->rank);
+    else
+        out_csv_empty(o);
     out_csv_end(o);
 }
 
@@ -37,7 +41,7 @@ static int render(const struct subject *s, struct out *o)
 
 const struct report report_diff_blocks = {
     .name = "blocks.csv",
-    .version = 1,
+    .version = 2,
     .slow = 1,
     .doc = "each block of the network: how many tensors changed, by how much together",
     .render = render,

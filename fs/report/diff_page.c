@@ -333,7 +333,7 @@ static int render(const struct subject *s, struct out *o)
 
 const struct report report_diff_page = {
     .name = "report.html",
-    .version = 1,
+    .version = 2,
     .inputs = INPUT_SET | INPUT_IMPORTS | INPUT_GATES,
     .slow = 1,
     .doc = "the same as pictures, in one page that fetches nothing",

@@ -261,7 +261,7 @@ static int render(const struct subject *s, struct out *o)
 
 const struct report report_diff_review = {
     .name = "review.md",
-    .version = 1,
+    .version = 2,
     .inputs = INPUT_SET | INPUT_IMPORTS | INPUT_GATES,
     .slow = 1,
     .doc = "the review as a comment on a pull request, in Markdown",

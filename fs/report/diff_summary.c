@@ -72,7 +72,7 @@ static int render(const struct subject *s, struct out *o)
 
 const struct report report_diff_summary = {
     .name = "summary.txt",
-    .version = 4,
+    .version = 5,
     .inputs = INPUT_SET | INPUT_IMPORTS | INPUT_GATES,
     .slow = 1,
     .doc = "the one-screen review: verdict, behaviour, weights, lineage",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fs/report/weights.h"
-#include "fs/diff/block.h"
 #include "fs/report/figure.h"
+#include "fs/report/looks.h"
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -97,25 +97,6 @@ struct line {
     int shown;
 };
 
-/* The one dtype that all changed tensors of the block (NULL: of all blocks) were cast to, or NONE; undone:
- * the one that A is in, whose values are B's rounded to it. */
-static enum dtype cast_to(const struct diff *d, const char *block, int undone)
-{
-    enum dtype to = DTYPE_NONE;
-    for (size_t i = 0; i < d->ntensors; i++) {
-        const struct diff_tensor *t = &d->tensors[i];
-        if ((block && strcmp(t->block, block)) || !(t->status & ~(unsigned)DIFF_RENAMED))
-            continue;
-        if (!(undone ? t->uncast : t->cast))
-            return DTYPE_NONE;
-        enum dtype this = undone ? t->a->dtype : t->b->dtype;
-        if (to != DTYPE_NONE && to != this)
-            return DTYPE_NONE;
-        to = this;
-    }
-    return to;
-}
-
 static int has(const struct diff *d, const char *block, unsigned status)
 {
     for (size_t i = 0; i < d->ntensors; i++)
@@ -137,6 +118,20 @@ static int uncompared(const struct diff *d, const char *block)
     return 0;
 }
 
+static int is_low(const struct diff_block *b)
+{
+    return b->matrices && b->low == b->matrices;
+}
+
+/* Ranks are worth a word where some are low: of plain training all are high. */
+static int any_low(const struct diff *d)
+{
+    for (size_t i = 0; i < d->nblocks; i++)
+        if (is_low(&d->blocks[i]))
+            return 1;
+    return 0;
+}
+
 static void describe(const struct diff *d, const struct diff_block *b, struct out *o)
 {
     enum dtype to = DTYPE_NONE, back = DTYPE_NONE;
@@ -149,8 +144,8 @@ static void describe(const struct diff *d, const struct diff_block *b, struct ou
         return;
     }
     if (b->changed && !b->added && !b->deleted) {
-        to = cast_to(d, b->name, 0);
-        back = cast_to(d, b->name, 1);
+        to = looks_cast(d, b->name, 0);
+        back = looks_cast(d, b->name, 1);
     }
     if (to != DTYPE_NONE) {
         out_printf(o, "cast to %s", dtype_name(to));
@@ -166,6 +161,10 @@ static void describe(const struct diff *d, const struct diff_block *b, struct ou
         figure_percent(&p, b->rel_l2);
         out_printf(o, "changed by %7s", out_cstr(&p));
         out_fini(&p);
+        if (is_low(b))
+            out_printf(o, ", low rank (<= %d)", b->rank);
+        else if (b->matrices && b->high == b->matrices && any_low(d))
+            out_str(o, ", high rank");
     } else {
         out_str(o, b->changed ? "changed, not compared" : "identical");
     }
@@ -260,7 +259,7 @@ static void put_blocks(const struct diff *d, struct out *o)
     struct line *v = calloc(d->nblocks + 1, sizeof *v);
     struct out text = {0};
     double max = 0, lo, hi;
-    size_t identical = 0;
+    size_t identical = 0, bars = NAMES + (any_low(d) ? 40 : 24); /* the column where bars begin */
     struct arena arena = {0};
     for (size_t i = 0; i < d->nblocks && v; i++) {
         const struct diff_block *b = &d->blocks[i];
@@ -300,7 +299,7 @@ static void put_blocks(const struct diff *d, struct out *o)
         figure_pad(o, from, NAMES);
         out_printf(o, "   %s", v[i].text);
         if (v[i].bar > 0 && strncmp(v[i].text, "cast", 4)) {
-            figure_pad(o, from, NAMES + 24);
+            figure_pad(o, from, bars);
             figure_bar(o, v[i].bar, max);
         }
         out_char(o, '\n');
@@ -319,42 +318,6 @@ out:
     free(v);
     out_fini(&text);
     arena_fini(&arena);
-}
-
-/* Only what is certain: nothing, a proved cast, a change in the head alone; else what moved most. */
-static void looks_like(const struct diff *d, struct out *o)
-{
-    size_t moved = 0, in_head = 0, resized = 0, only = 0;
-    const struct diff_block *most = NULL;
-    for (size_t i = 0; i < d->ntensors; i++) {
-        unsigned status = d->tensors[i].status & ~(unsigned)DIFF_RENAMED;
-        moved += status != 0;
-        only += (status & (DIFF_ADDED | DIFF_DELETED)) != 0;
-        resized += (status & (DIFF_SHAPE | DIFF_ADDED | DIFF_DELETED)) != 0;
-        in_head += status != 0 && block_is_head(d->tensors[i].block);
-    }
-    for (size_t i = 0; i < d->nblocks; i++)
-        if (d->blocks[i].changed && d->blocks[i].rel_l2 > (most ? most->rel_l2 : 0))
-            most = &d->blocks[i];
-    enum dtype to = moved ? cast_to(d, NULL, 0) : DTYPE_NONE, back = moved ? cast_to(d, NULL, 1) : DTYPE_NONE;
-    out_str(o, "  looks like: ");
-    if (moved == 0)
-        out_str(o, "same weights");
-    else if (to != DTYPE_NONE)
-        out_printf(o, "precision cast to %s, nothing else", dtype_name(to));
-    else if (back != DTYPE_NONE)
-        out_printf(o, "precision cast to %s undone, nothing else", dtype_name(back));
-    else if (in_head == moved && d->nblocks > 1)
-        out_str(o, resized ? "another head, same body" : "head retrained, body frozen");
-    else if (only == moved)
-        out_str(o, "same weights, beside what was added or removed");
-    else if (!most)
-        out_str(o, "general change");
-    else {
-        out_str(o, "general change, largest in ");
-        out_text(o, most->name, strlen(most->name), 40);
-    }
-    out_char(o, '\n');
 }
 
 void weights_blocks(const struct diff *d, struct out *o)

@@ -182,6 +182,18 @@ START_TEST(only_changed_matrices)
     ck_assert(isfinite(t.spec_d) && t.rank_d > 0 && t.low_rank == 0);
     free(a.bytes);
     free(b.bytes);
+    for (int large = 0; large < 2; large++) { /* values whose squares a double cannot hold */
+        for (int i = 0; i < 64; i++) {
+            x[i] = ldexp(i + 1, large ? 1000 : -1070);
+            y[i] = 2 * x[i];
+        }
+        make(&a, DTYPE_F64, 8, 8, x);
+        make(&b, DTYPE_F64, 8, 8, y);
+        ck_ok(measure(&a, &b, 0, &t));
+        ck_assert(isnan(t.spec_d) && t.rank_d == 0);
+        free(a.bytes);
+        free(b.bytes);
+    }
 }
 END_TEST
 

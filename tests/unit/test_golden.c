@@ -232,10 +232,9 @@ START_TEST(with_behaviour)
 END_TEST
 
 /* A network of `layers` layers whose weights depend on the seeds; the last value is NaN when asked for. */
-static void write_network(const char *dir, int layers, int classes, uint64_t changed, int nan)
+static void write_seeded(const char *dir, int layers, int classes, uint64_t changed, int nan, uint64_t seed)
 {
     struct out head = {0}, body = {0}, all = {0};
-    uint64_t seed = 1;
     out_char(&head, '{');
     for (int i = 0; i < layers + 2; i++) {
         char name[64];
@@ -265,6 +264,11 @@ static void write_network(const char *dir, int layers, int classes, uint64_t cha
     out_fini(&head);
     out_fini(&body);
     out_fini(&all);
+}
+
+static void write_network(const char *dir, int layers, int classes, uint64_t changed, int nan)
+{
+    write_seeded(dir, layers, classes, changed, nan, 1);
 }
 
 START_TEST(alerts_and_shapes)
@@ -318,6 +322,53 @@ START_TEST(alerts_and_shapes)
 }
 END_TEST
 
+/* Checkpoints whose training is known: the sentence is right on every pair. */
+START_TEST(looks_like_what_it_is)
+{
+    static const char *const from[] = {"digits/v1-baseline", "digits/v2-longer", "digits/v3-finetune",
+                                       "digits/v4-lowrank",  "digits/v5-cast",   "digits/v6-worse"};
+    static const char tuned[] = "continued training or full fine-tune, largest in ";
+    static const struct {
+        uint32_t a, b;
+        const char *sentence; /* its beginning */
+    } pairs[] = {{1, 2, tuned},
+                 {2, 3, "head retrained, body frozen\n"},
+                 {3, 2, "head retrained, body frozen\n"},
+                 {3, 4, "low-rank (LoRA-style) tune, rank <= 4\n"},
+                 {2, 4, "low-rank (LoRA-style) tune, rank <= 4, and a retrained head\n"},
+                 {4, 5, "precision cast to bf16, nothing else\n"},
+                 {5, 4, "precision cast to bf16 undone, nothing else\n"},
+                 {3, 5, "low-rank (LoRA-style) tune, rank <= 4\n"},
+                 {4, 6, tuned},
+                 {1, 6, tuned},
+                 {7, 8, "unrelated weights (trained from scratch or reordered)\n"},
+                 {7, 9, "small continued-training step\n"}};
+    struct store *s = trees_repo("labelled");
+    struct eval *e;
+    char path[64];
+    size_t n;
+    for (size_t i = 0; i < sizeof from / sizeof *from; i++) {
+        snprintf(path, sizeof path, "tests/data/%s", from[i]);
+        commit(s, fixed(strchr(from[i], '/') + 1, path), from[i], NULL);
+    }
+    for (uint64_t i = 0; i < 3; i++) {
+        char *dir = fixed(i == 0 ? "seed" : i == 1 ? "other-seed" : "step", NULL);
+        write_seeded(dir, 1, 2, i == 2 ? UINT64_MAX : 0, 0, i == 1 ? 9 : 1);
+        commit(s, dir, "made", NULL);
+    }
+    open_eval(s, &e);
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        char *text = render(s, e, &report_diff_summary, pairs[i].a, pairs[i].b, &n);
+        const char *at = strstr(text, "looks like: ");
+        ck_assert_msg(at && strncmp(at + 12, pairs[i].sentence, strlen(pairs[i].sentence)) == 0,
+                      "v%u..v%u: %s", pairs[i].a, pairs[i].b, at);
+        free(text);
+    }
+    eval_close(e);
+    store_close(s);
+}
+END_TEST
+
 /* Two stores, another time zone, another locale (where there is one): the same bytes. */
 START_TEST(same_bytes_anywhere)
 {
@@ -363,6 +414,7 @@ Suite *unit_suite(void)
     tcase_add_test(c, boosters_and_a_switch);
     tcase_add_test(c, with_behaviour);
     tcase_add_test(c, alerts_and_shapes);
+    tcase_add_test(c, looks_like_what_it_is);
     tcase_add_test(c, same_bytes_anywhere);
     suite_add_tcase(s, c);
     return s;
