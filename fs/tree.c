@@ -43,6 +43,7 @@ static const struct node table[] = {
     {"/diff/<pair>/blocks.csv", .report = &report_diff_blocks},
     {"/diff/<pair>/tensors.csv", .report = &report_diff_tensors},
     {"/diff/<pair>/files.csv", .report = &report_diff_files},
+    {"/diff/<pair>/config.diff", .report = &report_diff_config},
     {"/diff/<pair>/eval.csv", .report = &report_diff_eval},
     {"/diff/<pair>/flips.csv", .report = &report_diff_flips},
     {"/diff/<pair>/lineage.txt", .report = &report_diff_lineage},

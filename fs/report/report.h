@@ -55,8 +55,8 @@ extern const struct report report_readme, report_log, report_store;
 extern const struct report report_info_summary, report_info_tensors, report_info_lineage,
     report_info_manifest, report_info_card;
 extern const struct report report_diff_summary, report_diff_gate, report_diff_verdict, report_diff_review,
-    report_diff_page, report_diff_blocks, report_diff_tensors, report_diff_files, report_diff_eval,
-    report_diff_flips, report_diff_lineage;
+    report_diff_page, report_diff_blocks, report_diff_config, report_diff_tensors, report_diff_files,
+    report_diff_eval, report_diff_flips, report_diff_lineage;
 extern const struct report report_eval_summary, report_eval_results, report_eval_status, report_eval_examples,
     report_eval_rejected, report_eval_unlabelled, report_eval_log, report_eval_example,
     report_eval_predictions;

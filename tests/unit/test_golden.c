@@ -166,6 +166,7 @@ START_TEST(networks)
     expect(s, e, "digits", &report_diff_tensors, 4, 5);
     expect(s, e, "digits", &report_diff_files, 1, 2);
     expect(s, e, "digits", &report_diff_lineage, 1, 2);
+    expect(s, e, "digits", &report_diff_config, 1, 2);
     expect(s, e, "digits", &report_info_summary, 2, 0);
     expect(s, e, "digits", &report_info_tensors, 3, 0);
     expect(s, e, "digits", &report_info_lineage, 2, 0);

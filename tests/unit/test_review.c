@@ -157,6 +157,33 @@ START_TEST(a_card_is_sorted)
 }
 END_TEST
 
+/* A commit of one.txt, key.json and blob.bin. */
+static void files(struct evals *e, const char *name, const char *text, const char *json, const char *blob)
+{
+    char *dir = trees_path(name);
+    mkdir(dir, 0755);
+    trees_write(dir, "one.txt", text, strlen(text));
+    trees_write(dir, "key.json", json, strlen(json));
+    trees_write(dir, "blob.bin", blob, strlen(blob) + 1);
+    version_unref(evals_commit(e, dir));
+}
+
+START_TEST(files_by_meaning)
+{
+    struct evals e = evals_open("config");
+    files(&e, "was", "same\nold\nb\nc\nend\n", "{\"lr\":1e-3,\"vocab\":{\"a\":0,\"b\":1},\"x\":[1]}", "one");
+    files(&e, "is", "same\nnew\nb\nd\nc\nend\n",
+          "{\"x\": [1], \"vocab\": {\"b\": 1, \"\\u001b\": 2}, \"lr\": 0.002}", "two");
+    struct out o = render(&e, &report_diff_config);
+    ck_assert_str_eq(out_cstr(&o), "blob.bin  changed\n  not text\n"
+                                   "key.json  changed\n~ lr: 0.001 -> 0.002\n- vocab.a: 0\n"
+                                   "+ vocab.\\x1b: 2\n"
+                                   "one.txt  changed\n- old\n+ new\n+ d\n");
+    out_fini(&o);
+    evals_close(&e);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *s = suite_create("review");
@@ -165,6 +192,7 @@ Suite *unit_suite(void)
     tcase_add_test(t, a_comment_has_an_end);
     tcase_add_test(t, a_page_fetches_nothing);
     tcase_add_test(t, a_card_is_sorted);
+    tcase_add_test(t, files_by_meaning);
     suite_add_tcase(s, t);
     return s;
 }
