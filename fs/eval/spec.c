@@ -61,26 +61,43 @@ static int text(const json_t *o, const char *prefix, const char *key, const char
     return 0;
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* 1, 0, or -ENOMEM */
+static int has_twins(const char *const *list, size_t n)
+{
+    const char **sorted = calloc(n, sizeof *sorted);
+    int twins = 0;
+    if (!sorted)
+        return -ENOMEM;
+    memcpy(sorted, list, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, by_text);
+    for (size_t i = 1; i < n; i++)
+        twins |= !strcmp(sorted[i - 1], sorted[i]);
+    free(sorted);
+    return twins;
+}
+
 /* A list of texts; numbers are not labels: "3" is. */
 static int texts(const json_t *v, const char *at, const char ***ret, size_t *ret_n)
 {
     if (!v)
         return 0;
-    size_t n = json_array_size(v);
+    size_t n = json_array_size(v), k = 0;
     if (!json_is_array(v) || n == 0)
         return bad(at, "must be a list of texts");
     const char **list = calloc(n, sizeof *list);
     if (!list)
         return -ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        list[i] = json_string_value(json_array_get(v, i));
-        int again = 0;
-        for (size_t k = 0; list[i] && k < i; k++)
-            again |= !strcmp(list[i], list[k]);
-        if (!list[i] || again) {
-            free(list);
-            return bad(at, again ? "the same text twice" : "must be a list of texts");
-        }
+    while (k < n && (list[k] = json_string_value(json_array_get(v, k))))
+        k++;
+    int err = k < n ? bad(at, "must be a list of texts") : has_twins(list, n);
+    if (err) {
+        free(list);
+        return err > 0 ? bad(at, "the same text twice") : err;
     }
     *ret = list;
     *ret_n = n;

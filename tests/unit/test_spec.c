@@ -163,6 +163,27 @@ START_TEST(digests)
 }
 END_TEST
 
+/* A vocabulary of labels: not compared each with each. */
+START_TEST(many_labels)
+{
+    struct out o = {0};
+    out_str(&o, "{\"labels\":[");
+    for (int i = 0; i < 200000; i++)
+        out_printf(&o, "%s\"l%d\"", i ? "," : "", i);
+    size_t n = o.n;
+    out_str(&o, "]}");
+    struct spec s = parse(out_cstr(&o));
+    ck_assert_uint_eq(s.nlabels, 200000);
+    ck_assert_str_eq(s.labels[199999], "l199999");
+    spec_fini(&s);
+    o.n = n;
+    out_str(&o, ",\"l7\"]}");
+    ck_assert_int_eq(spec_parse(out_cstr(&o), o.n, &s), -EBADMSG);
+    ck_assert_ptr_nonnull(strstr(fail_text(), "the same text twice"));
+    out_fini(&o);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *s = suite_create("spec");
@@ -172,6 +193,7 @@ Suite *unit_suite(void)
     tcase_add_test(t, refusals);
     tcase_add_test(t, globs);
     tcase_add_test(t, digests);
+    tcase_add_test(t, many_labels);
     suite_add_tcase(s, t);
     return s;
 }
