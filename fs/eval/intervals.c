@@ -99,7 +99,7 @@ static int normal(const struct metric *m, const struct metric_rows *r, struct sl
 static int bootstrap(const struct metric *m, const struct metric_rows *r, const uint32_t *group,
                      size_t n_groups, struct slot *s)
 {
-    int many = r->n > INTERVALS_ROWS;
+    int many = r->n > INTERVALS_DRAWN;
     struct metric_work *w = metric_work_new(m, r);
     if (!w)
         return fail(-ENOMEM, "out of memory");

@@ -4,16 +4,18 @@
  * repeated. Any thread may call.
  *
  *   right or wrong, no weights, no groups      Wilson
- *   all else, up to INTERVALS_ROWS rows        percentile bootstrap, 2000 replicates
- *   beyond, mean of per-row numbers            normal: the mean's standard error
- *   beyond, counts of labels (F1 and its kin)  normal: delete-one jackknife, rows of equal label and
+ *   of more than INTERVALS_ROWS rows, no weights, no groups:
+ *     mean of per-row numbers                  normal: the mean's standard error
+ *     counts of labels (F1 and its kin)        normal: delete-one jackknife, rows of equal label and
  *                                              prediction together
- *   beyond, all else                           normal around the value, standard error of 200 replicates
+ *   all else, up to INTERVALS_DRAWN rows       percentile bootstrap, 2000 replicates
+ *   beyond                                     normal around the value, standard error of 200 replicates
  */
 #pragma once
 #include "fs/eval/metric.h"
 
-#define INTERVALS_ROWS 2000
+#define INTERVALS_ROWS  500
+#define INTERVALS_DRAWN 2000
 
 struct intervals;
 struct intervals *intervals_new(void); /* NULL: out of memory */
