@@ -137,6 +137,11 @@ int repo_fill(struct repo *r, const struct version *v, int (*stop)(void *ctx), v
     int err = eval_fill(r->eval, v, stop, ctx, &computed);
     if (computed)
         tell(r, REPO_RESULTS);
+    if (!err) {
+        struct who who;
+        who_self(&who);
+        err = repo_ratchet(r, &who, v);
+    }
     return err;
 }
 
@@ -182,9 +187,11 @@ int repo_tag(struct repo *r, const struct who *w, const char *tag, const char *v
         err = version_resolve(r->store, version, &v, &movable);
     if (err >= 0)
         err = tag_set(r->store, tag, v ? &v->digest : NULL, NULL, w->name);
-    version_unref(v);
     if (err >= 0)
         tell(r, REPO_TAGS);
+    if (err >= 0 && v)
+        repo_ratchet(r, w, v); /* the tag has moved all the same: modelfs eval looks again */
+    version_unref(v);
     return err;
 }
 
@@ -255,6 +262,16 @@ int repo_erase(struct repo *r, const struct who *w, const char *id, const char *
     texts_clear(r->texts);
     tell(r, REPO_ROWS | REPO_RESULTS);
     return 0;
+}
+
+int repo_ratchet(struct repo *r, const struct who *w, const struct version *v)
+{
+    struct eval_writer ew = eval_writer_of(w);
+    uint64_t rows;
+    int err = eval_ratchet(r->eval, &ew, v, &rows);
+    if (rows)
+        tell(r, REPO_ROWS);
+    return err;
 }
 
 int repo_capture(struct repo *r, const struct who *w, const struct version *v, const char *p, size_t n,

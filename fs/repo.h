@@ -59,6 +59,8 @@ int repo_append_rows(struct repo *r, const struct who *w, enum eval_lines what, 
 /* See eval_erase; the texts of all reports go too. */
 int repo_erase(struct repo *r, const struct who *w, const char *id, const char *reason,
                struct eval_erased *ret);
+/* See eval_ratchet; done by itself when a tag moves and when results were computed ahead. */
+int repo_ratchet(struct repo *r, const struct who *w, const struct version *v);
 /* See eval_capture. */
 int repo_capture(struct repo *r, const struct who *w, const struct version *v, const char *p, size_t n,
                  int (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx,

@@ -353,6 +353,8 @@ static int op_evaluate(const struct call *c)
         err = eval_version(e, v, EVAL_COMPUTE, set, progressed, (void *)(uintptr_t)c, &result);
     runner_allow_python(RUNNER_HERE, 0);
     if (err >= 0)
+        err = repo_ratchet(c->repo, c->who, v);
+    if (err >= 0)
         err = describe_evaluation(result, c->ret);
     eval_result_free(result);
     if (set)

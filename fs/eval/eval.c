@@ -11,6 +11,7 @@
 #include "fs/eval/outcome.h"
 #include "fs/eval/past.h"
 #include "fs/eval/policy.h"
+#include "fs/eval/ratchet.h"
 #include "fs/eval/runner.h"
 #include "fs/eval/scores.h"
 #include "fs/eval/state.h"
@@ -341,6 +342,11 @@ int eval_erase(struct eval *e, const struct eval_writer *w, const char *id, cons
 int eval_is_input(const char *name)
 {
     return inputs_is_name(name);
+}
+
+int eval_ratchet(struct eval *e, const struct eval_writer *w, const struct version *v, uint64_t *ret_rows)
+{
+    return ratchet_turn(e, w, v, ret_rows);
 }
 
 int eval_lacks_engine(struct eval *e)

@@ -52,6 +52,9 @@ struct eval_captured {
 int eval_capture(struct eval *e, const struct eval_writer *w, const struct version *v, const char *p,
                  size_t n, int (*progress)(void *ctx, uint64_t done, uint64_t all), void *ctx,
                  struct eval_captured *ret);
+/* Looks for failures that the version, if a release tag names it, is known to answer right: they are proposed
+ * as must-pass (an event), or tagged so with "ratchet": "on". How many in *ret_rows. */
+int eval_ratchet(struct eval *e, const struct eval_writer *w, const struct version *v, uint64_t *ret_rows);
 /* Predictions made elsewhere (see import.h for the lines); -EINVAL when no line could be kept. */
 int eval_import(struct eval *e, const struct eval_writer *w, const struct version *v, const char *p, size_t n,
                 struct eval_added *ret);

@@ -267,6 +267,12 @@ static int parse_rest(const json_t *o, struct spec *s)
     if (errors && strcmp(errors, "wrong") && strcmp(errors, "exclude"))
         return bad("errors", "must be \"wrong\" or \"exclude\"");
     s->errors_excluded = errors && !strcmp(errors, "exclude");
+    const char *ratchet = NULL;
+    if ((err = text(o, "", "ratchet", &ratchet)))
+        return err;
+    if (ratchet && strcmp(ratchet, "on") && strcmp(ratchet, "off"))
+        return bad("ratchet", "must be \"on\" or \"off\"");
+    s->ratchet = ratchet && !strcmp(ratchet, "on");
     const json_t *v = json_object_get(o, "volume_per_month");
     if (v && !(json_is_number(v) && json_number_value(v) > 0))
         return bad("volume_per_month", "must be a number above 0");
@@ -278,7 +284,7 @@ static int parse(struct spec *s)
 {
     static const char *const known[] = {"models",   "task",   "labels", "decision",     "metrics",
                                         "headline", "errors", "slices", "release_tags", "volume_per_month",
-                                        NULL};
+                                        "ratchet",  NULL};
     if (!json_is_object(s->json))
         return fail(-EBADMSG, "eval/spec.json: not an object");
     const char *task = NULL;

@@ -11,6 +11,7 @@
  *     "decision": "argmax" | { "threshold": 0.3 },   threshold: on the last label of two
  *     "metrics": ["accuracy", …], "headline": "accuracy", "errors": "wrong" | "exclude",
  *     "slices": ["age>=65", "country=ES"],  beside those that rows name, see where.h
+ *     "ratchet": "on" | "off",
  *     "release_tags": ["prod"], "volume_per_month": 3000000 }
  */
 #pragma once
@@ -53,6 +54,7 @@ struct spec {
     const char **metrics;
     size_t nmetrics;      /* 0: the task's own */
     const char *headline; /* NULL: the task's own */
+    int ratchet;          /* "ratchet": 0 off, 1 on */
     int errors_excluded;  /* "errors": 0 wrong, 1 exclude */
     struct where *slices; /* (nslices) */
     size_t nslices;
