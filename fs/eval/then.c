@@ -69,7 +69,7 @@ int then_score(const struct eval_result *r, uint64_t serial, struct eval_then *r
 {
     const char *const *metrics;
     struct arena a = {0};
-    struct sample core, now = {.name = ""}, then = {.name = ""};
+    struct sample core = {.name = ""}, now = {.name = ""}, then = {.name = ""};
     struct metric m;
     int err = sample_metrics(r->set, r->task, &a, &metrics);
     if (!err)
