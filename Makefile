@@ -76,7 +76,7 @@ lint: ## man pages, formatting, layers, static analysis
 	mandoc -T lint -W warning man/*.[15]
 	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
 	sh tests/layers.sh
-	cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 -I. store fs tools
+	cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --library=tests/cppcheck.cfg --error-exitcode=1 -I. store fs tools
 fmt: ## format the sources
 	clang-format -i $$(git ls-files '*.c' '*.h')
 install: all ## install under PREFIX

@@ -245,9 +245,9 @@ static void decide(struct basis *b)
 {
     for (size_t i = 0, k; i < b->ntrials; i = k) {
         const struct basis_want *w = &b->wants[b->trials[i].want];
-        const struct trial *best = NULL;
-        for (k = i; k < b->ntrials && b->trials[k].want == b->trials[i].want; k++)
-            if (!best || b->trials[k].cost < best->cost)
+        const struct trial *best = &b->trials[i];
+        for (k = i + 1; k < b->ntrials && b->trials[k].want == b->trials[i].want; k++)
+            if (b->trials[k].cost < best->cost)
                 best = &b->trials[k];
         if (best->cost > 0 && best->cost > GAIN * delta_cost_alone(w->tensor->dtype, w->p, w->n)) {
             b->streak = 0;

@@ -66,9 +66,9 @@ enum request_op {
     REQUEST_BASES,    /* body: digests of versions. data: bases_list */
     REQUEST_CHUNKS,   /* body: a list for bases_read. data: what it gives */
     REQUEST_CARD,     /* name: version. data: its info/<v>/card.txt */
-    REQUEST_GC, /* flags & REQUEST_DRY: only count, and as if the version `name` ("": none) were removed.
-                   result: 5 x u64, as struct gc_result */
-    REQUEST_RECORD,   /* name: version. data: its digest, then its record */
+    REQUEST_GC,     /* flags & REQUEST_DRY: only count, and as if the version `name` ("": none) were removed.
+                       result: 5 x u64, as struct gc_result */
+    REQUEST_RECORD, /* name: version. data: its digest, then its record */
     REQUEST_OP_MAX,
 };
 enum request_flag {

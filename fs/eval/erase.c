@@ -59,9 +59,12 @@ static int find_inputs(void *ctx, const struct stored_row *r)
         if (x->ninputs == x->capinputs) {
             size_t cap = x->capinputs ? 2 * x->capinputs : 4;
             struct digest *more = reallocarray(x->inputs, cap, sizeof *more);
-            err = more ? 0 : fail(-ENOMEM, "out of memory");
-            x->inputs = more ? more : x->inputs;
-            x->capinputs = more ? cap : x->capinputs;
+            if (more) {
+                x->inputs = more;
+                x->capinputs = cap;
+            } else {
+                err = fail(-ENOMEM, "out of memory");
+            }
         }
         if (!err)
             x->inputs[x->ninputs++] = input;
@@ -126,11 +129,13 @@ static int replace(struct erasing *x, const struct stored_row *r)
     if (x->nrows == x->caprows) {
         size_t cap = x->caprows ? 2 * x->caprows : 8;
         struct stored_row *rows = reallocarray(x->rows, cap, sizeof *rows);
-        x->rows = rows ? rows : x->rows;
-        char **texts = rows ? reallocarray(x->texts, cap, sizeof *texts) : NULL;
-        x->texts = texts ? texts : x->texts;
-        if (!rows || !texts)
+        if (!rows)
             return fail(-ENOMEM, "out of memory");
+        x->rows = rows;
+        char **texts = reallocarray(x->texts, cap, sizeof *texts);
+        if (!texts)
+            return fail(-ENOMEM, "out of memory");
+        x->texts = texts;
         x->caprows = cap;
     }
     json_t *row = r->state == ROW_REJECTED ? NULL : json_loadb(r->json, r->n, 0, NULL);

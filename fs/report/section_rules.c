@@ -22,6 +22,7 @@ static void changed(struct figure_list *l, const struct rules_rule *a, const str
 {
     struct out item = {0};
     if (!a) {
+        /* cppcheck-suppress nullPointer ; one of the two is there */
         out_printf(&item, "+%s", b->name);
     } else if (!b) {
         out_printf(&item, "-%s", a->name);
