@@ -212,7 +212,10 @@ static int take(const json_t *v, struct runner_answer *a)
         return fail(-EBADMSG, NAME ": an answer without values");
     if (!(a->values = calloc(a->width, sizeof *a->values)))
         return -ENOMEM;
-    json_array_foreach(values, i, x) a->values[i] = json_number_value(x);
+    json_array_foreach(values, i, x)
+    {
+        a->values[i] = json_number_value(x);
+    }
     return 0;
 }
 
