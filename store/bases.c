@@ -50,12 +50,13 @@ struct listing {
     struct store *s;
     struct out *to;
     struct dmap seen; /* digests of tensors listed */
-    size_t n;
+    size_t n;         /* tensors looked at */
 };
 
 static int one_tensor(struct listing *l, uint32_t version, const struct manifest_file *f,
                       const struct manifest_tensor *t)
 {
+    l->n++;
     if (!(t->flags & TENSOR_SEGMENT) || !dtype_is_float(t->dtype) || t->len == 0 ||
         dmap_get(&l->seen, &t->digest))
         return 0;
@@ -78,7 +79,6 @@ static int one_tensor(struct listing *l, uint32_t version, const struct manifest
         struct run_chunk c = {.id = e->id, .n = e->n, .xxh3 = e->xxh3, .digest = e->digest};
         bases_chunk_put(l->to, &c);
     }
-    l->n++;
     return 0;
 }
 

@@ -116,6 +116,7 @@ int store_check(struct store *s, double read_data, int (*each)(void *ctx, const 
     for (size_t i = 0; i < c.nchunks; i++)
         free(c.chunks[i].damage);
     free(c.chunks);
+    free(c.ids);
     dmap_fini(&c.expected);
     dmap_fini(&c.seen);
     return c.stopped < 0 ? c.stopped : c.damages;

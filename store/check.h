@@ -17,6 +17,8 @@ struct check {
     struct dmap expected; /* version digest -> its number, as the events have it; 0: removed */
     struct check_chunk *chunks;
     size_t nchunks, cap;
+    uint64_t *ids; /* (nids) of the chunks in the index, ascending */
+    size_t nids;
     struct dmap seen; /* check_key of a chunk -> its index in chunks */
 };
 struct check_chunk { /* something refers to it */

@@ -38,12 +38,51 @@ static int read_one(void *ctx, size_t i, int thread)
     return 0;
 }
 
+static int by_value(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The ids of all chunks that the index has, sorted: what others may lean on. */
+static void list_ids(struct check *c)
+{
+    struct db_iter *it = db_iter_new(c->s->db, DB_IDX, NULL, 0, NULL, 0);
+    struct db_record rec;
+    struct out ids = {0};
+    int r = 0;
+    if (!it) {
+        c->stopped = fail(-ENOMEM, "out of memory");
+        return;
+    }
+    while ((r = db_next(it, &rec)) == 1) {
+        struct record_idx x;
+        if ((r = record_idx_parse(rec.p, rec.n, &x)) < 0)
+            check_damage(c, "index: %s", fail_describe(r));
+        else
+            out_write(&ids, &x.id, sizeof x.id);
+    }
+    db_iter_free(it);
+    if (r < 0 && !check_ours(c, r))
+        check_damage(c, "index: %s", fail_describe(r));
+    if (out_error(&ids))
+        c->stopped = fail(-ENOMEM, "out of memory");
+    c->ids = (uint64_t *)ids.p;
+    c->nids = c->stopped ? 0 : ids.n / sizeof *c->ids;
+    if (c->nids)
+        qsort(c->ids, c->nids, sizeof *c->ids, by_value);
+}
+
+/* Without reading the chunk: its index record, and that of its base. */
 static int look_up(struct check *c, struct check_chunk *k)
 {
     struct record_idx idx;
     int r = idx_must_get(c->s, &k->digest, k->chunk.id, &idx);
     if (r == 0 && idx.raw != k->chunk.n)
         r = fail(-EBADMSG, "chunk %llu has another length in the index", (unsigned long long)k->chunk.id);
+    if (r == 0 && idx.base && !bsearch(&idx.base, c->ids, c->nids, sizeof *c->ids, by_value))
+        r = fail(-EBADMSG, "chunk %llu leans on one that the index does not have",
+                 (unsigned long long)k->chunk.id);
     if (r < 0 && !check_ours(c, r))
         k->damage = strdup(fail_describe(r));
     return c->stopped;
@@ -57,6 +96,7 @@ static int chosen(const struct check *c, const struct check_chunk *k)
 
 static void read_all(struct check *c, struct pool *pool, struct reading *x)
 {
+    list_ids(c);
     uint64_t done = 0, all = 0;
     for (size_t i = 0; i < c->nchunks; i++)
         all += chosen(c, &c->chunks[i]) ? c->chunks[i].chunk.n : 0;

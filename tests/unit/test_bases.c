@@ -179,6 +179,44 @@ START_TEST(a_damaged_base_is_an_error_for_its_dependents)
 }
 END_TEST
 
+/* A base that the index lost is missed although no chunk is read. */
+START_TEST(a_lost_base_is_missed)
+{
+    struct store *s = trees_repo("r");
+    uint64_t seed = 5;
+    float *w = (float *)trees_bytes(&seed, COUNT * 4, 0);
+    write_model(trees_path("a"), "F32", 4, w, COUNT);
+    trees_commit(s, trees_path("a"));
+    train(w, &seed);
+    write_model(trees_path("b"), "F32", 4, w, COUNT);
+    trees_commit(s, trees_path("b"));
+    const struct version *v;
+    ck_ok(version_by_number(s, 1, &v));
+    ck_ok(version_remove(s, &v->digest, 0, "x"));
+    version_unref(v);
+    struct out lines = {0};
+    ck_assert_int_eq(store_check(s, 0, complain, NULL, &lines), 0);
+    struct db_batch *b = db_batch_new();
+    struct db_iter *it = db_iter_new(s->db, DB_IDX, NULL, 0, NULL, 0);
+    struct db_record rec;
+    struct record_idx x;
+    while (db_next(it, &rec) == 1) {
+        ck_ok(record_idx_parse(rec.p, rec.n, &x));
+        if (!x.base)
+            db_delete(s->db, b, DB_IDX, rec.key, rec.nkey);
+    }
+    db_iter_free(it);
+    ck_ok(db_write(s->db, b, 1));
+    db_batch_free(b);
+    ck_assert_int_eq(store_check(s, 0, complain, NULL, &lines), 3);
+    ck_assert_ptr_nonnull(strstr(out_cstr(&lines), "v2: model.safetensors: tensor w"));
+    ck_assert_ptr_nonnull(strstr(out_cstr(&lines), "leans on one that the index does not have"));
+    out_fini(&lines);
+    store_close(s);
+    free(w);
+}
+END_TEST
+
 /* A base that is gone when the commit is applied: prepared for nothing. */
 START_TEST(a_base_that_vanished_is_stale)
 {
@@ -220,6 +258,7 @@ Suite *unit_suite(void)
     tcase_add_test(t, a_history_of_training_and_casts);
     tcase_add_test(t, older_programs_refuse_from_the_first_base_on);
     tcase_add_test(t, a_damaged_base_is_an_error_for_its_dependents);
+    tcase_add_test(t, a_lost_base_is_missed);
     tcase_add_test(t, a_base_that_vanished_is_stale);
     suite_add_tcase(suite, t);
     return suite;
