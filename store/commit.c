@@ -148,8 +148,8 @@ static int find_parents(struct commit *c, struct version *v)
     }
     for (size_t i = 0; r == 0 && i < v->nparents; i++) {
         const struct version *p;
-        if ((r = version_get(c->s, &v->parents[i], &p)) == -ENOENT) {
-            r = 0; /* a version that came from another repo may name what this one never had */
+        if ((r = version_get(c->s, &v->parents[i], &p)) == -ENOENT && c->d.foreign) {
+            r = 0;
             continue;
         }
         if (r < 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * doc := u32 "mfsd", u8 version 1, text staging, u8 kind, u32 files, list created, list reused, list runs,
+ * doc := u32 "mfsd", u8 version, text staging, u8 kind, u32 files, list created, list reused, list runs,
  *        list pages, list blobs, 32 root, u64 files, u64 bytes, text message, text author, text lineage,
- *        text tag, i64 time, u8 auto parent, u32 n, n x 32 parents
+ *        text tag, i64 time, u8 auto parent, u8 foreign, u32 n, n x 32 parents
  * list := u64 n, u64 bytes, the entries:
  *   created  32 digest, u64 id, u8 codec, u8 depth, u32 raw, u32 stored, u64 base id, 32 its digest
  *   reused   32 digest, u64 id
@@ -15,7 +15,7 @@
 #include "store/base/fail.h"
 #include "store/record.h"
 
-enum { MAGIC = 0x6473666d, VERSION = 2 };
+enum { MAGIC = 0x6473666d, VERSION = 3 };
 
 static void put_list(struct out *o, const struct doc_list *l)
 {
@@ -54,6 +54,7 @@ void doc_format(const struct doc *d, struct out *o)
     record_text_put(o, d->tag);
     wire_put_u64(o, (uint64_t)d->time_ns);
     wire_put_u8(o, d->auto_parent);
+    wire_put_u8(o, d->foreign);
     wire_put_u32(o, d->nparents);
     wire_put(o, d->parents, d->nparents * sizeof *d->parents);
 }
@@ -85,6 +86,7 @@ int doc_parse(const void *p, size_t n, struct doc *ret)
     d.tag = record_text_get(&w);
     d.time_ns = (int64_t)wire_u64(&w);
     d.auto_parent = wire_u8(&w);
+    d.foreign = wire_u8(&w);
     d.nparents = wire_u32(&w);
     d.parents = wire_get(&w, (size_t)d.nparents * sizeof *d.parents);
     if (wire_done(&w) < 0 || d.kind > STAGING_TABLES || (d.kind == STAGING_NONE) != !*d.staging)

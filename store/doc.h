@@ -30,7 +30,7 @@ struct doc {
     uint64_t nfiles, bytes;
     const char *message, *author, *lineage, *tag; /* tag "": none */
     int64_t time_ns;
-    uint8_t auto_parent;
+    uint8_t auto_parent, foreign;
     uint32_t nparents;
     const struct digest *parents;
 };

@@ -231,6 +231,7 @@ int prepare_run(const struct prepare *p, const struct prepare_owner *owner, stru
         d.tag = p->tag ? p->tag : "";
         d.time_ns = p->time_ns ? p->time_ns : write_now();
         d.auto_parent = p->auto_parent != 0;
+        d.foreign = p->foreign != 0;
         d.nparents = (uint32_t)p->nparents;
         d.parents = p->parents;
         size_t n = ret->n;

@@ -45,6 +45,7 @@ struct prepare {
     const struct digest *parents; /* nparents; none given and `auto_parent`: the newest version at apply */
     size_t nparents;
     int auto_parent;
+    int foreign; /* a version of another repo: its parents may be unknown here (else -ENOENT at apply) */
     enum prepare_profile profile;
     const char *tag;                                              /* set by the same batch, or NULL */
     int (*progress)(void *ctx, const struct prepare_progress *p); /* or NULL; non-zero: stop with -EINTR */

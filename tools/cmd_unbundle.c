@@ -51,7 +51,8 @@ static int commit(struct unbundle *u)
                         .time_ns = u->version->time_ns,
                         .lineage = u->version->lineage,
                         .parents = u->version->parents,
-                        .nparents = u->version->nparents};
+                        .nparents = u->version->nparents,
+                        .foreign = 1};
     int err = prepare_run(&p, &owner, &doc);
     if (err == 0 && (err = prepare_digest(doc.p, doc.n, &d)) == 0 && !hash_equal(&d, &u->version->digest))
         err = fail(-EBADMSG, "its files do not give the version that they came under");
