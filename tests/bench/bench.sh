@@ -105,7 +105,7 @@ done
 e=$(median <"$dir/r-ext4") m=$(median <"$dir/r-modelfs") w=$(median <"$dir/r-warm")
 row "modelfs mount" "$m s" "$(rate "$size" "$m")"
 row "the same again (kernel's page cache)" "$w s" "$(rate "$size" "$w")"
-row "$(stat -f -c %T "$series")" "$e s" "$(rate "$size" "$e"); modelfs reads at $(ratio "$e" "$m") of its speed"
+row "$(df --output=fstype "$series" | tail -n 1)" "$e s" "$(rate "$size" "$e"); modelfs reads at $(ratio "$e" "$m") of its speed"
 if [ -s "$dir/r-squash" ]; then
     q=$(median <"$dir/r-squash")
     row "squashfuse, zstd" "$q s" "$(rate "$size" "$q"); modelfs reads at $(ratio "$q" "$m")x its speed"
